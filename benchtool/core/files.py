@@ -1,0 +1,144 @@
+"""Files that are never half-written: the one atomic writer, hashing, the journal of a batch, and paths that stay inside a root."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchtool.core.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; on success it is synced and renamed onto `path`, on any error removed.
+
+    The temporary name keeps the suffix, so that libraries choosing a format by it behave.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 `text` to `path` atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically; NaN and infinity are refused (they are not JSON)."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file; UserError where it is absent or broken."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from None
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hexadecimal SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes, read in pieces."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def clear_temporary(folder: Path) -> None:
+    """Remove what `atomic_path` left in `folder` (searched whole) when a process was killed."""
+    for stray in Path(folder).rglob(".tmp-*"):
+        if stray.is_file():
+            stray.unlink(missing_ok=True)
+
+
+def inside(root: Path, relative: str) -> Path:
+    """The path `root/relative`, links followed, which must stay inside `root`.
+
+    Raises:
+        UserError: `relative` is absolute, holds `..`, or leads outside `root`.
+    """
+    pure = Path(relative)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in relative:
+        raise UserError(f"path '{relative}' must be relative and without '..'")
+    base = Path(root).resolve()
+    full = (base / pure).resolve()
+    if not full.is_relative_to(base):
+        raise UserError(f"path '{relative}' leads outside {base} (a link?); keep a dataset's files inside its roots")
+    return full
+
+
+class Journal:
+    """`OUT/.journal.jsonl`: one synced JSON line a finished item, so that a batch resumes where it was killed.
+
+    A torn last line (killed while writing) is dropped on opening.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.entries: list[dict[str, Any]] = []
+        if not self.path.exists():
+            return
+        raw = self.path.read_bytes()
+        whole = raw[: raw.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                self.entries.append(json.loads(line))
+            except json.JSONDecodeError:
+                raise UserError(f"{self.path}: line {number} is damaged; delete the file to begin anew") from None
+        if len(whole) != len(raw):
+            with open(self.path, "rb+") as stream:
+                stream.truncate(len(whole))
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Add one entry and sync it to the disk before returning."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "ab") as stream:
+            stream.write(json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        self.entries.append(entry)

@@ -1,0 +1,178 @@
+"""The one place that reads, writes, resizes and quantises images.
+
+Arrays are H x W x 3 RGB (or H x W x 4 with alpha where asked for), uint8, uint16 or float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchtool.core.errors import UserError
+from benchtool.core.files import write_bytes
+
+MAX_PIXELS = 400_000_000  # a larger header is refused before any pixel is decoded
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+SUBSAMPLING = {
+    "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file as stored.
+
+    Attributes:
+        pixels: H x W x 3 RGB, or H x W x 4 with alpha, uint8, uint16 or float32; not yet rotated.
+        orientation: EXIF orientation, 1..8.
+        icc: embedded colour profile, None where absent.
+        size: (width, height) as displayed, i.e. after applying the orientation.
+    """
+
+    pixels: np.ndarray
+    orientation: int
+    icc: bytes | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        height, width = self.pixels.shape[:2]
+        return (height, width) if self.orientation >= 5 else (width, height)
+
+
+def header(path: Path) -> tuple[int, int, int, bytes | None]:
+    """(width, height, EXIF orientation, ICC profile) from a file's header, without decoding pixels.
+
+    Raises:
+        UserError: not an image, or one of more than MAX_PIXELS pixels.
+    """
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(path) as image:
+            width, height = image.size
+            orientation = image.getexif().get(0x0112, 1)
+            icc = image.info.get("icc_profile")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except Pillow.DecompressionBombError:
+        raise UserError(f"{path}: claims too many pixels; refused") from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{path}: not a readable image ({error})") from None
+    if width * height > MAX_PIXELS:
+        raise UserError(f"{path}: {width} x {height} pixels is over the limit of {MAX_PIXELS:,}; refused")
+    return width, height, orientation if orientation in range(1, 9) else 1, icc
+
+
+def read_picture(path: Path) -> Picture:
+    """Read an image with its bit depth, alpha, orientation and profile kept apart from the pixels.
+
+    Grey images become three equal channels; a palette is expanded.
+
+    Raises:
+        UserError: missing, unreadable, truncated or too large.
+    """
+    path = Path(path)
+    width, height, orientation, icc = header(path)
+    data = np.fromfile(path, np.uint8)
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise UserError(f"{path}: cannot be decoded ({error.err})") from None
+    if pixels is None or pixels.shape[:2] != (height, width):
+        raise UserError(f"{path}: cannot be decoded; the file is damaged or of an unsupported kind")
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        raise UserError(f"{path}: {pixels.dtype} pixels are not supported; convert to 8 or 16 bit")
+    if path.suffix.lower() in (".jpg", ".jpeg") and not _ends_whole(data):
+        raise UserError(f"{path}: the JPEG is cut off (no end marker)")
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    elif pixels.shape[2] == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    elif pixels.shape[2] == 4:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
+    else:
+        raise UserError(f"{path}: {pixels.shape[2]} channels are not supported")
+    return Picture(pixels, orientation, icc)
+
+
+def _ends_whole(data: np.ndarray) -> bool:
+    """Whether a JPEG holds its end marker (libjpeg fills a cut file with grey without an error)."""
+    return data.tobytes().rfind(b"\xff\xd9") > 0
+
+
+def orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn stored pixels into displayed ones, by EXIF orientation 1..8."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read a dataset image: H x W x 3 RGB uint8 or uint16 as displayed; alpha is dropped, profiles are not applied."""
+    picture = read_picture(path)
+    return orient(picture.pixels[:, :, :3], picture.orientation)
+
+
+def encode_image(pixels: np.ndarray, suffix: str, quality: int = 75, subsampling: str = "4:2:0") -> bytes:
+    """Encode RGB or RGBA pixels as the file type `suffix` (`.png`, `.jpg`, `.tif`).
+
+    PNG takes uint8 and uint16, JPEG uint8, TIFF also float32. The bytes depend on the pixels and settings alone.
+    """
+    suffix = suffix.lower()
+    if suffix in (".jpg", ".jpeg"):
+        settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SUBSAMPLING[subsampling]]
+        pixels = pixels[:, :, :3]
+    elif suffix == ".png":
+        settings = [cv2.IMWRITE_PNG_COMPRESSION, 3]
+    elif suffix in (".tif", ".tiff"):
+        settings = []
+    else:
+        raise UserError(f"'{suffix}': images are written as .png, .jpg or .tif")
+    if pixels.dtype != np.uint8 and suffix in (".jpg", ".jpeg") or pixels.dtype == np.float32 and suffix == ".png":
+        raise ValueError(f"{pixels.dtype} pixels cannot be written as {suffix}")
+    code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    done, data = cv2.imencode(suffix, cv2.cvtColor(np.ascontiguousarray(pixels), code), settings)
+    if not done:
+        raise ValueError(f"encoding as {suffix} failed")
+    return data.tobytes()
+
+
+def write_image(path: Path, pixels: np.ndarray, quality: int = 75, subsampling: str = "4:2:0") -> bytes:
+    """Write an image atomically as the type of `path`'s suffix; returns the bytes written (for hashing)."""
+    data = encode_image(pixels, Path(path).suffix, quality, subsampling)
+    write_bytes(path, data)
+    return data
+
+
+def quantise(image: np.ndarray, levels: int = 255) -> np.ndarray:
+    """Clamp [0, 1] floats, scale and round half up: uint8 for 255 levels, uint16 for 65535."""
+    scaled = np.clip(np.asarray(image, np.float32), 0, 1) * np.float32(levels) + np.float32(0.5)
+    return scaled.astype(np.uint8 if levels == 255 else np.uint16)
+
+
+def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Bicubic (a = -0.5) with antialiasing when shrinking, as MATLAB's imresize: the one resize of benchtool.
+
+    Args:
+        pixels: H x W x C, uint8 (fixed-point arithmetic, rounded) or float32.
+    """
+    from PIL import Image as Pillow
+
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    if pixels.dtype == np.uint8:
+        return np.asarray(Pillow.fromarray(pixels).resize((width, height), Pillow.Resampling.BICUBIC))
+    planes = [
+        np.asarray(Pillow.fromarray(np.ascontiguousarray(pixels[:, :, c], np.float32)).resize((width, height), Pillow.Resampling.BICUBIC))
+        for c in range(pixels.shape[2])
+    ]
+    return np.stack(planes, axis=2).astype(pixels.dtype, copy=False)

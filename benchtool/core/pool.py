@@ -1,0 +1,122 @@
+"""The resumable parallel map every batch command uses.
+
+Processes are spawned, never forked (LibRaw's OpenMP can deadlock after a fork). Results do not depend on the number
+of workers. A worker that dies (a decoder crashing on a hostile file) costs its item alone.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures as cf
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from benchtool.core.console import progress
+from benchtool.core.errors import UserError
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An item that could not be done, and why."""
+
+    item: str
+    reason: str
+
+
+def default_jobs() -> int:
+    """The processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_batch(
+    worker: Callable[[Any], Any],
+    items: Sequence[tuple[str, Any]],
+    done: Callable[[str, Any], None],
+    *,
+    label: str,
+    jobs: int | None = None,
+    unit: str = "it",
+) -> list[Failure]:
+    """Call `worker(argument)` in spawned processes for every (name, argument) of `items`.
+
+    Args:
+        worker: a module-level function; what it returns must pickle. Exceptions it raises are failures of the item.
+        items: names are unique; skip finished ones before calling (see `core.files.Journal`).
+        done: called here, in this process, for each finished item, in order of completion.
+        jobs: worker processes; each runs one thread. At most twice as many items are in flight.
+
+    Returns:
+        The failures, in the order of `items`.
+    """
+    jobs = min(jobs or default_jobs(), max(1, len(items)))
+    if jobs < 1:
+        raise UserError("--jobs must be at least 1")
+    failures: dict[str, str] = {}
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # read by the spawned children as they start
+    try:
+        with progress(label, len(items), unit) as advance:
+
+            def finish(name: str, future: cf.Future) -> None:
+                error = future.exception()
+                if error is None:
+                    done(name, future.result())
+                else:
+                    failures[name] = reason(error)
+                advance(note=f"{len(failures)} failed" if failures else "")
+
+            crashed = _round(worker, items, jobs, finish)
+            arguments = dict(items)
+            for name in crashed:  # whoever was in flight when a worker died gets a process of its own
+                alone = _round(worker, [(name, arguments[name])], 1, finish)
+                if alone:
+                    failures[name] = "the decoder crashed on this file"
+                    advance(note=f"{len(failures)} failed")
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    return [Failure(name, failures[name]) for name, _ in items if name in failures]
+
+
+def reason(error: BaseException) -> str:
+    """One line saying what went wrong."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+
+
+def _round(
+    worker: Callable[[Any], Any], items: Iterable[tuple[str, Any]], jobs: int, finish: Callable[[str, cf.Future], None]
+) -> list[str]:
+    """Run items through one pool after another; returns those that were in flight when a pool broke."""
+    waiting = list(items)[::-1]
+    crashed: list[str] = []
+    context = multiprocessing.get_context("spawn")
+    while waiting:
+        flying: dict[cf.Future, str] = {}
+        pool = cf.ProcessPoolExecutor(jobs, mp_context=context)
+        try:
+            broken = False
+            while (waiting and not broken) or flying:
+                while waiting and not broken and len(flying) < 2 * jobs:
+                    name, argument = waiting.pop()
+                    try:
+                        flying[pool.submit(worker, argument)] = name
+                    except BrokenProcessPool:
+                        waiting.append((name, argument))
+                        broken = True
+                ready, _ = cf.wait(flying, return_when=cf.FIRST_COMPLETED)
+                for future in ready:
+                    name = flying.pop(future)
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        broken = True
+                        crashed.append(name)
+                    else:
+                        finish(name, future)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return crashed

@@ -1,0 +1,123 @@
+"""What a method, a metric and a dataset say of themselves, as literals that can be read without importing them.
+
+`SPEC = MethodSpec(...)` at the top of `methods/NAME.py` is parsed with `ast` by `core.catalog.facts`,
+so every argument must be a literal (or one of the classes here built from literals).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A point on which paper, released code and we differ, and which of them `ours` is by default."""
+
+    name: str
+    paper: str
+    released: str
+    ours: str
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """Facts about a method.
+
+    Attributes:
+        title: the method's name as its paper prints it.
+        citation: BibTeX key in `papers/references.bib`.
+        task: `correct` (exposure correction), `hdr` or `isp`.
+        inputs: images per sample.
+        input, output: encodings, `srgb8`, `srgb16`, `linear` or `raw-rggb`.
+        output_channels, output_scale: C_out and s of `enhance`'s result [B, C_out, sH, sW].
+        reference: the input whose exposure is the zero of `exposures`: `middle`, `shortest` or `blind`.
+        needs_target: whether its losses compare with a target image.
+        players: separately optimised parts; empty for an algorithm that is not trained.
+        parameters: trainable and frozen parameters of the default build; a test asserts it.
+        published_parameters: what a paper prints, with its unit or source.
+        faithful: the column its defaults follow, `paper` or `released`.
+        departures: where the two differ.
+        licence: terms of our code and of published weights.
+        tiling: `exact` (tiles equal the whole image) or `approximate` (global statistics are involved).
+        check: options that make a small build for contract tests.
+    """
+
+    title: str
+    citation: str
+    task: str = "correct"
+    inputs: int = 1
+    input: str = "srgb8"
+    output: str = "srgb8"
+    output_channels: int = 3
+    output_scale: int = 1
+    reference: str = "blind"
+    needs_target: bool = True
+    players: tuple[str, ...] = ("model",)
+    parameters: int = 0
+    published_parameters: str | None = None
+    faithful: str = "paper"
+    departures: tuple[Departure, ...] = ()
+    licence: str = "own code"
+    tiling: str = "approximate"
+    check: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """Facts about a metric.
+
+    Attributes:
+        title: the metric's name in tables, such as `PSNR`.
+        variants: variant name -> one line saying exactly what it computes; the first is the default.
+        needs: what `score` compares the output with: `("target",)`, `("source",)` or `()`.
+        higher_is_better: direction.
+        unit: `dB`, `` for none, `pairs per 10,000` ...
+        version: raised whenever a value may change; recorded with every score.
+        source: where the definition comes from.
+        decimals: digits after the point in tables of ours.
+    """
+
+    title: str
+    variants: Mapping[str, str]
+    needs: tuple[str, ...]
+    higher_is_better: bool
+    unit: str
+    version: str
+    source: str
+    decimals: int = 4
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured value and whatever explains it (`facts`: plain JSON values)."""
+
+    value: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Facts about a dataset.
+
+    Attributes:
+        title: its name as papers print it.
+        citation: BibTeX key in `papers/references.bib`.
+        licence: terms, in a line.
+        home: where a user gets it (nothing is ever fetched without being asked).
+        counts: split -> number of samples its paper states.
+        exposure_groups: group name -> EVs, as its tables group them.
+        default_target: role of the target used unless a recipe or protocol says otherwise.
+    """
+
+    title: str
+    citation: str
+    licence: str
+    home: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    exposure_groups: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    default_target: str = "label"
+
+
+SPEC_CLASSES = (Departure, MethodSpec, MetricSpec, DatasetSpec)

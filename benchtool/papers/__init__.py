@@ -1,0 +1,1 @@
+"""One folder a paper: published numbers with their source, tables, errata."""

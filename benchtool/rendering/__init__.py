@@ -1,0 +1,1 @@
+"""Raw development: decode once, exposure curves, tone, colour profiles, DNG reading and writing."""

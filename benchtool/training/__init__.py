@@ -1,0 +1,1 @@
+"""The loop over stages and players, checkpoints, optimisers, logging."""

@@ -1,0 +1,59 @@
+"""What the tests share: the command line run in this process, and real data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="slow; run with --slow"))
+
+
+@dataclass
+class Result:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def benchtool(capfd: pytest.CaptureFixture) -> Callable[..., Result]:
+    """`benchtool("report", "--table", 1)` runs the command line in this process."""
+    from benchtool.cli.main import run
+
+    def call(*arguments: object) -> Result:
+        capfd.readouterr()
+        code = 0
+        try:
+            run([str(a) for a in arguments])
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+        captured = capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real raws and photographs: $BENCHTOOL_TEST_DATA, or ../shared/data beside the checkout."""
+    places = [Path(p) for p in (os.environ.get("BENCHTOOL_TEST_DATA"),) if p]
+    places.append(Path(__file__).resolve().parents[2] / "shared" / "data")
+    for place in places:
+        if place.is_dir():
+            return place
+    pytest.skip("needs the real test data: set BENCHTOOL_TEST_DATA, or put shared/data beside the checkout")
