@@ -50,22 +50,35 @@ def header(path: Path) -> tuple[int, int, int, bytes | None]:
     Raises:
         UserError: not an image, or one of more than MAX_PIXELS pixels.
     """
-    from PIL import Image as Pillow
-
     try:
-        with Pillow.open(path) as image:
-            width, height = image.size
-            orientation = image.getexif().get(0x0112, 1)
-            icc = image.info.get("icc_profile")
+        read = _tiff_header if Path(path).suffix.lower() in (".tif", ".tiff") else _pillow_header
+        width, height, orientation, icc = read(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except Pillow.DecompressionBombError:
-        raise UserError(f"{path}: claims too many pixels; refused") from None
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{path}: not a readable image ({error})") from None
     if width * height > MAX_PIXELS:
         raise UserError(f"{path}: {width} x {height} pixels is over the limit of {MAX_PIXELS:,}; refused")
     return width, height, orientation if orientation in range(1, 9) else 1, icc
+
+
+def _pillow_header(path: Path) -> tuple[int, int, int, bytes | None]:
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(path) as image:
+            return *image.size, image.getexif().get(0x0112, 1), image.info.get("icc_profile")
+    except Pillow.DecompressionBombError:
+        raise UserError(f"{path}: claims too many pixels; refused") from None
+
+
+def _tiff_header(path: Path) -> tuple[int, int, int, bytes | None]:
+    """As `_pillow_header`; Pillow does not know RGB TIFFs of 16-bit or float samples."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages[0]
+        return page.imagewidth, page.imagelength, int(page.tags.valueof(274, 1)), page.tags.valueof(34675)
 
 
 def read_picture(path: Path) -> Picture:
