@@ -126,6 +126,11 @@ class Dataset:
         return next((g for g, evs in self.facts.exposure_groups.items() if ev is not None and ev in evs), None)
 
 
+def safe_name(name: str) -> bool:
+    """Whether a sample may be called so: usable as a file name everywhere, and not hidden."""
+    return _SAFE.fullmatch(name) is not None and not name.startswith(".")
+
+
 def fingerprint(samples: Iterable[Sample]) -> str:
     """SHA-256 of the sorted rows (sample, split, hashes of its inputs and targets): equal fingerprints, same data."""
     rows = sorted(
@@ -203,7 +208,7 @@ def _validate(facts: Facts, samples: list[Sample]) -> None:
         if s.sample in seen:
             raise UserError(f"sample '{s.sample}' stands twice in the manifest")
         seen.add(s.sample)
-        if not _SAFE.fullmatch(s.sample) or s.sample.startswith(".") or not s.inputs:
+        if not safe_name(s.sample) or not s.inputs:
             raise UserError(f"sample '{s.sample}': needs a name that is safe as a file name, and an input")
         if s.split not in SPLITS or s.encoding_in not in ENCODINGS or s.encoding_target not in ENCODINGS:
             raise UserError(f"sample '{s.sample}': split, encoding_in or encoding_target is unknown")

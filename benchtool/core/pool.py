@@ -1,15 +1,20 @@
 """The resumable parallel map every batch command uses.
 
 Processes are spawned, never forked (LibRaw's OpenMP can deadlock after a fork). Results do not depend on the number
-of workers. A worker that dies (a decoder crashing on a hostile file) costs its item alone.
+of workers. A worker that dies (a decoder crashing on a hostile file) costs its item alone. Workers end with their
+parent, however it ends: Ctrl-C and a full disk stop a batch at once, a killed parent leaves no process behind.
 """
 
 from __future__ import annotations
 
 import concurrent.futures as cf
+import contextlib
+import errno
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +22,7 @@ from typing import Any
 from benchtool.core.console import progress
 from benchtool.core.errors import UserError
 
+STOPPING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what no further item could be written after
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
@@ -52,6 +58,10 @@ def run_batch(
 
     Returns:
         The failures, in the order of `items`.
+
+    Raises:
+        OSError: a worker found the disk full or read-only; the items in flight are lost, the others are not begun.
+        KeyboardInterrupt: likewise.
     """
     jobs = min(jobs or default_jobs(), max(1, len(items)))
     if jobs < 1:
@@ -64,6 +74,8 @@ def run_batch(
 
             def finish(name: str, future: cf.Future) -> None:
                 error = future.exception()
+                if isinstance(error, OSError) and error.errno in STOPPING:
+                    raise error
                 if error is None:
                     done(name, future.result())
                 else:
@@ -98,14 +110,16 @@ def _round(
     context = multiprocessing.get_context("spawn")
     while waiting:
         flying: dict[cf.Future, str] = {}
-        pool = cf.ProcessPoolExecutor(jobs, mp_context=context)
+        others = set(multiprocessing.active_children())
+        pool = cf.ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent)
         try:
             broken = False
             while (waiting and not broken) or flying:
                 while waiting and not broken and len(flying) < 2 * jobs:
                     name, argument = waiting.pop()
                     try:
-                        flying[pool.submit(worker, argument)] = name
+                        with _no_interrupt():  # workers start here, and inherit it: Ctrl-C is for this process
+                            flying[pool.submit(worker, argument)] = name
                     except BrokenProcessPool:
                         waiting.append((name, argument))
                         broken = True
@@ -117,6 +131,30 @@ def _round(
                         crashed.append(name)
                     else:
                         finish(name, future)
+        except BaseException:
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return crashed
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Hold back SIGINT in this thread and in processes started meanwhile; one that comes is delivered afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """In a worker: leave at once when the parent is gone; a queue shared by workers would never tell them."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
