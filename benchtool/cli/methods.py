@@ -1,0 +1,118 @@
+"""`benchtool methods`: what methods there are, what one is, and whether one keeps the contract."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="List, show and check methods.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A method (sid-enc), or a recipe (i-sid) for the method it trains.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print for programs.")]
+MARKS = {True: "✓", False: "✗", None: "–"}
+
+
+@app.command("list")
+def list_methods(json: Json = False) -> None:
+    """List every method with its size and the recipes that train it.
+
+    Example: benchtool methods list
+    """
+    from benchtool.core import catalog
+    from benchtool.workflows import method_facts
+
+    methods = [method_facts.summary(name) for name in catalog.names("methods")]
+    if json:
+        _print_json(methods)
+        return
+    rows = [
+        (m["name"], m["title"], m["task"], m["kind"], f"{m['parameters']:,}" if m["parameters"] else "-", ", ".join(m["recipes"]) or "-")
+        for m in methods
+    ]
+    _print_table(("name", "title", "task", "kind", "parameters", "recipes"), rows, right=("parameters",))
+
+
+@app.command()
+def show(name: Name, json: Json = False) -> None:
+    """Show a method: its facts, options, recipes, and where paper and released code differ.
+
+    Example: benchtool methods show sid-enc
+    """
+    from benchtool.workflows import method_facts
+
+    found = method_facts.details(method_facts.resolve(name))
+    if json:
+        _print_json(found)
+        return
+    _print_facts(found)
+    if found["options"]:
+        print("\noptions and their defaults")
+        for option, default in found["options"].items():
+            print(f"  {option} = {default}" if default else f"  {option}")
+    if found["departures"]:
+        print("\nwhere paper and released code differ")
+        rows = [(d["name"], d["paper"], d["released"], d["ours"]) for d in found["departures"]]
+        _print_table(("", "paper", "released", "ours"), rows)
+
+
+@app.command()
+def check(name: Name, json: Json = False) -> None:
+    """Check that a method keeps the contract; exit code 1 if a point fails.
+
+    Runs on the small build that the method's SPEC names. Example, for one that is not part of benchtool:
+    benchtool --plugin my_method.py methods check my-method
+    """
+    from benchtool.workflows import check_method, method_facts
+
+    checks = check_method.check_method(method_facts.resolve(name))
+    if json:
+        _print_json([{"point": c.point, "passed": c.passed, "note": c.note} for c in checks])
+    else:
+        width = max(len(c.point) for c in checks)
+        for c in checks:
+            print(f"{MARKS[c.passed]} {c.point:{width}}  {c.note}")
+    if any(c.passed is False for c in checks):
+        raise typer.Exit(1)
+
+
+def _print_facts(found: dict[str, Any]) -> None:
+    count = f"{found['parameters']:,} = {found['parameters_mebi']} x 2^20" if found["parameters"] else "none"
+    published = f"; published: {found['published_parameters']}" if found["published_parameters"] else ""
+    facts = {
+        "citation": found["citation"] or "none",
+        "task": f"{found['task']}, {found['inputs']} image(s) of {found['input']} to {found['output']}",
+        "kind": found["kind"] + (f", trained {'with' if found['needs_target'] else 'without'} targets" if found["players"] else ""),
+        "parameters": count + published,
+        "tiling": found["tiling"],
+        "defaults": f"follow the {found['faithful']} column",
+        "recipes": ", ".join(found["recipes"]) or "none",
+        "licence": found["licence"],
+        "origin": ", ".join(f"{k} {v}" for k, v in found["origin"].items()) if found["origin"] else "benchtool",
+    }
+    if not found["departures"]:
+        del facts["defaults"]
+    print(f"{found['name']}: {found['title']}\n")
+    for fact, value in facts.items():
+        print(f"{fact:11} {value}")
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> None:
+    """A table on standard output, as wide as the terminal, or as wide as it needs where there is none."""
+    import sys
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in head:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=not sys.stdout.isatty())
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 1000, markup=False, highlight=False).print(table)
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,146 @@
+"""Every method keeps the contract; one that does not is found out, at the right point."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from benchtool.core import catalog
+from benchtool.methods import create
+from benchtool.methods.base import Batch, Stage
+from benchtool.workflows.check_method import check_method
+from benchtool.workflows.contract import POINTS
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "adding-a-method.md"
+
+SOUND = '''"""One convolution, the least that can be trained."""
+import torch
+from torch import nn
+from benchtool.core.spec import Departure, MethodSpec
+from benchtool.losses import mse
+from benchtool.methods.base import Method
+
+SPEC = MethodSpec(title="Toy", citation="", parameters=84, tiling="exact", check={"width": 3})
+
+class Toy(Method):
+    def __init__(self, width: int = 3):
+        super().__init__()
+        self.conv = nn.Conv2d(width, 3, 3, padding=1)
+    def enhance(self, inputs, exposures=None):
+        return self.conv(inputs[:, 0])
+    def losses(self, batch, stage, player="model"):
+        return {"mse": mse(self.enhance(batch.inputs), batch.targets)}
+'''
+ENHANCE = "return self.conv(inputs[:, 0])"
+CONV = "self.conv = nn.Conv2d(width, 3, 3, padding=1)"
+MSE = "mse(self.enhance(batch.inputs), batch.targets)"
+FAULTS = {
+    "SPEC is complete": [
+        ('tiling="exact"', 'tiling="often"', r"SPEC.tiling is 'often'"),
+        ('title="Toy"', 'title=""', "title"),
+        ('{"width": 3}', '{"wide": 3}', "'wide'"),
+        ('tiling="exact"', 'tiling="exact", departures=(Departure("loss", "L1", "", "L1"),)', "'loss' leaves a column empty"),
+    ],
+    "parameters as SPEC says": [("parameters=84", "parameters=85", "has 84 parameters, SPEC says 85")],
+    "any size": [
+        ("padding=1", "padding=0", "RuntimeError|gives"),
+        (ENHANCE, "return self.conv(inputs[:, 0])[..., :32]", r"33 x 47: gives \(2, 3, 33, 32\)"),
+        (ENHANCE, "return self.conv(inputs[:, 0]) / inputs.std()", "black"),
+        (ENHANCE, "return self.conv(inputs[:, 0].mul_(0.5))", "writes into its input"),
+        (ENHANCE, "return self.conv(inputs[:, 0]) * (1 if exposures is None else exposures.sum())", "NaN"),
+    ],
+    "a megapixel": [(ENHANCE, "assert inputs.shape[-1] < 999; return self.conv(inputs[:, 0])", "AssertionError")],
+    "deterministic": [(ENHANCE, "return self.conv(inputs[:, 0]) + torch.rand(1)", "two calls differ")],
+    "weights saved and loaded": [
+        (CONV, f"{CONV}; gain = torch.rand(1); self.conv.register_forward_hook(lambda m, x, y: y * gain)", "not in the state"),
+        ("self.conv =", "self.a, self.b = nn.Linear(2, 2), nn.Linear(2, 2); self.b.weight = self.a.weight; self.conv =", "memory"),
+    ],
+    "gradient reaches all": [("self.conv =", "self.idle = nn.Parameter(torch.ones(1)); self.conv =", "no gradient reaches idle")],
+    "loss falls": [(MSE, f"(lambda m: 2 * m.detach() - m)({MSE})", "before, .* after 10 steps")],
+    "tiling as SPEC says": [(ENHANCE, "return self.conv(inputs[:, 0]) - inputs.mean()", "differs from the whole image")],
+}
+CASES = [(point, *fault) for point, faults in FAULTS.items() for fault in faults]
+
+
+@pytest.fixture(autouse=True)
+def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "_plugins", [])
+
+
+@pytest.mark.parametrize("name", catalog.names("methods"))
+def test_every_method_keeps_the_contract(name: str) -> None:
+    checks = check_method(name)
+    assert [c.point for c in checks] == list(POINTS)
+    assert [f"{c.point}: {c.note}" for c in checks if c.passed is False] == []
+
+
+@pytest.mark.parametrize("name", catalog.names("methods"))
+def test_citations_are_in_the_bibliography(name: str) -> None:
+    citation = catalog.facts("methods", name).citation
+    entries = re.findall(r"^@\w+\{([^,]+),", (catalog.PACKAGE / "papers" / "references.bib").read_text(), re.MULTILINE)
+    assert citation == "" or citation in entries
+
+
+def plugin(folder: Path, name: str, source: str) -> str:
+    path = folder / f"{name}.py"
+    path.write_text(source)
+    return catalog.add_plugin(path)[0].name
+
+
+def test_a_sound_toy_passes(tmp_path: Path) -> None:
+    state = torch.get_rng_state()
+    checks = {c.point: c for c in check_method(plugin(tmp_path, "sound_toy", SOUND))}
+    assert [p for p, c in checks.items() if c.passed is False] == []
+    assert [p for p, c in checks.items() if c.passed is None] == ["losses of its recipes"]
+    assert torch.equal(state, torch.get_rng_state()), "the caller's random state was moved"
+
+
+@pytest.mark.parametrize(("point", "old", "new", "reason"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)])
+def test_faults_are_found(tmp_path: Path, request: pytest.FixtureRequest, point: str, old: str, new: str, reason: str) -> None:
+    assert SOUND.count(old) == 1
+    number = CASES.index((point, old, new, reason))
+    checks = {c.point: c for c in check_method(plugin(tmp_path, f"faulty_toy_{number}", SOUND.replace(old, new)))}
+    assert checks[point].passed is False
+    assert re.search(reason, checks[point].note), checks[point].note
+
+
+def test_a_loss_that_a_recipe_weighs_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tmp_path / "missing.yaml"
+    recipe.write_text("method: toy-with-recipe\nstages: [{name: train, losses: {mse: 1.0, ssim: 0.5}}]\n")
+    monkeypatch.setattr(catalog, "recipe_files", lambda: {"missing": recipe})
+    checks = {c.point: c for c in check_method(plugin(tmp_path, "toy_with_recipe", SOUND))}
+    assert checks["losses of its recipes"].passed is False
+    assert "weighs 'ssim', the method gives mse" in checks["losses of its recipes"].note
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+
+
+def test_the_guides_method_passes(tmp_path: Path, benchtool) -> None:
+    """The file in docs/adding-a-method.md, as a reader would use it."""
+    [source] = blocks("python")
+    path = tmp_path / "tiny_enc.py"
+    path.write_text(source)
+    result = benchtool("--plugin", path, "methods", "check", "tiny-enc")
+    assert result.code == 0 and "✗" not in result.out, result.out
+    shown = benchtool("--plugin", path, "methods", "show", "tiny-enc")
+    assert "width = 16" in shown.out and "17,227" in shown.out and str(path) in shown.out
+
+
+def test_the_guide_lists_every_point() -> None:
+    table = re.findall(r"^\| ([^|]+?) \|", GUIDE.read_text(), re.MULTILINE)
+    assert table == ["point", *POINTS]
+
+
+def test_the_guides_recipe_fits_its_method(tmp_path: Path) -> None:
+    [source], [recipe] = blocks("python"), blocks("yaml")
+    method = create(plugin(tmp_path, "tiny_enc_with_recipe", source))
+    batch = Batch(torch.rand(1, 1, 3, 8, 8), torch.rand(1, 3, 8, 8))
+    stage = yaml.safe_load(recipe)["stages"][0]
+    assert set(method.losses(batch, Stage(stage["name"], stage["losses"]))) == set(stage["losses"])
