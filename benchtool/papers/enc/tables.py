@@ -1,0 +1,145 @@
+"""The tables of ENC (Huang et al., CVPR 2022), one literal each.
+
+Groups and averages are those the printed figures follow (checked by arithmetic in `tests/papers`): on ME "under" is the first
+two exposures and "over" the other three, 0 EV among them, and "Average" is over all images.
+"""
+
+from __future__ import annotations
+
+from benchtool.papers.model import Group, Metric, Panel, Paper, Row, Table
+
+PSNR = Metric("psnr", "PSNR", "psnr:rgb-u8", decimals=2, unit="dB")
+SSIM = Metric("ssim", "SSIM", "ssim:gray-uniform7", decimals=4)
+SSIM_3 = Metric("ssim", "SSIM", "ssim:gray-uniform7", decimals=3)  # as Table 5 prints it
+
+UNDER, OVER, AVERAGE = Group("Under", "under"), Group("Over", "over"), Group("Average", "all")
+
+CLAHE = Row("CLAHE", "clahe", citation="reza2004clahe")
+RETINEXNET = Row("RetinexNet", "retinexnet", "retinexnet", citation="wei2018retinexnet")
+ZERO_DCE = Row("Zero-DCE", "zero-dce", "zero-dce", citation="guo2020zerodce")
+MSEC = Row("MSEC", "msec", "msec", citation="afifi2021msec")
+DRBN = Row("DRBN", "drbn", "drbn", citation="yang2020drbn")
+DRBN_L = Row("DRBN-L", "drbn-l", "drbn-l", citation="huang2022enc")
+I_DRBN = Row("I-DRBN", "drbn-enc", "i-drbn", citation="huang2022enc")
+I_DRBN_4 = Row("I-DRBN-4", "drbn-enc-4", "i-drbn-4", citation="huang2022enc")
+SID = Row("SID", "sid", "sid", citation="chen2018sid")
+SID_L = Row("SID-L", "sid-l", "sid-l", citation="huang2022enc")
+I_SID = Row("I-SID", "sid-enc", "i-sid", citation="huang2022enc")
+
+TABLE_1 = Table(
+    number="1",
+    title="ME and ME-v2, eleven methods",
+    caption="Quantitative results of different methods on ME and ME-v2 datasets in terms of PSNR and SSIM.",
+    protocol="enc",
+    rows=(CLAHE, RETINEXNET, ZERO_DCE, MSEC, DRBN, DRBN_L, I_DRBN, I_DRBN_4, SID, SID_L, I_SID),
+    panels=(
+        Panel("ME", "me", "expert_c", (UNDER, OVER, AVERAGE), (PSNR, SSIM)),
+        Panel("ME-v2", "me-v2", "middle", (UNDER, OVER, AVERAGE), (PSNR, SSIM)),
+    ),
+    parameters=2**20,
+)
+
+TABLE_2 = Table(
+    number="2",
+    title="SICE, eleven methods",
+    caption="Quantitative results of various methods on SICE dataset in terms of PSNR and SSIM.",
+    protocol="enc",
+    rows=(CLAHE, RETINEXNET, ZERO_DCE, MSEC, DRBN, DRBN_L, I_DRBN, I_DRBN_4, SID, SID_L, I_SID),
+    panels=(Panel("SICE", "sice", "middle", (UNDER, OVER, AVERAGE), (PSNR, SSIM)),),
+)
+
+TABLE_3 = Table(
+    number="3",
+    title="SICE, tuning on the worst exposure with and without parameter regularisation",
+    caption="Ablation study for parameter regularization on SICE dataset, the overexposure subset is set as the worst-performed subset.",
+    protocol="enc",
+    rows=(
+        Row("DRBN-ENC", "drbn-enc-4", "drbn-enc-4", citation="huang2022enc"),
+        Row("DRBN-ENC-4-SEQ", "drbn-enc-4", "drbn-enc-4-seq", citation="huang2022enc"),
+        I_DRBN_4,
+        Row("SID-ENC", "sid-enc", "sid-enc", citation="huang2022enc"),
+        Row("SID-ENC-SEQ", "sid-enc", "sid-enc-seq", citation="huang2022enc"),
+        I_SID,
+    ),
+    panels=(Panel("SICE", "sice", "middle", (UNDER, OVER, AVERAGE), (PSNR, SSIM)),),
+)
+
+TABLE_4 = Table(
+    number="4",
+    title="several enhancement tasks in one model, and data it was not trained for",
+    caption="Quantitative results of various methods for multiple enhancement tasks and generalizability evaluation.",
+    protocol="enc",
+    rows=(DRBN, DRBN_L, I_DRBN_4, SID, SID_L, I_SID),
+    panels=(
+        Panel(
+            "Task-mix",
+            "task-mix",
+            "label",
+            (
+                Group("LOL", "lol"),
+                Group("SICE_OVER", "sice-over"),
+                Group("FIVE5K", "fivek"),
+                Group("Average", "average", mean_of=("lol", "sice-over", "fivek")),
+            ),
+            (PSNR, SSIM),
+        ),
+        Panel("SICE_UNDER", "sice", "middle", (UNDER,), (PSNR, SSIM), trained_on="task-mix"),
+        Panel("BRIGHTEN", "brighten", "label", (Group("All", "all"),), (PSNR, SSIM), trained_on="task-mix"),
+    ),
+)
+
+TABLE_5 = Table(
+    number="5",
+    title="DPED, three phones",
+    caption="Quantitative results of different DRBN methods for various kinds of phone image enhancement on the DPED dataset.",
+    protocol="enc",
+    rows=(DRBN, DRBN_L, I_DRBN_4),
+    panels=(
+        Panel(
+            "DPED",
+            "dped",
+            "label",
+            (
+                Group("iPhone", "iphone"),
+                Group("Sony", "sony"),
+                Group("BlackBerry", "blackberry"),
+                Group("Average", "average", mean_of=("iphone", "sony", "blackberry")),
+            ),
+            (PSNR, SSIM_3),
+        ),
+    ),
+)
+
+TABLE_6 = Table(
+    number="6",
+    title="the parts of ENC, on SICE and ME",
+    caption="Ablation study for investigating the components of ENC module. IS and IC denote integration in the spatial and channel, "
+    "respectively. IN represents Instance Normalization. L_nd is normalization distilling loss, and L_ed is the exposure distilling loss.",
+    protocol="enc",
+    rows=(
+        Row("none", "sid", "sid", citation="chen2018sid"),
+        Row("IN", "sid-enc", "sid-enc-in", {"spatial": False, "channel": False}, "huang2022enc"),
+        Row("IC+IN", "sid-enc", "sid-enc-ic-in", {"spatial": False}, "huang2022enc"),
+        Row("IS+IN", "sid-enc", "sid-enc-is-in", {"channel": False}, "huang2022enc"),
+        Row("IS+IC", "sid-enc", "sid-enc-is-ic", {"normalise": False}, "huang2022enc"),
+        Row("IS+IC+IN", "sid-enc", "sid-enc-is-ic-in", citation="huang2022enc"),
+        Row("L_ed", "sid-enc", "sid-enc-ed", {"normalise": False, "spatial": False, "channel": False}, "huang2022enc"),
+        Row("IS+IC+IN+L_nd", "sid-enc", "sid-enc-is-ic-in-nd", citation="huang2022enc"),
+        Row("IS+IC+IN+L_ed", "sid-enc", "sid-enc-is-ic-in-ed", citation="huang2022enc"),
+        Row("IS+IC+IN+L_nd+L_ed", "sid-enc", "sid-enc", citation="huang2022enc"),
+    ),
+    panels=(
+        Panel("SICE", "sice", "middle", (AVERAGE,), (PSNR, SSIM)),
+        Panel("ME", "me", "expert_c", (AVERAGE,), (PSNR, SSIM)),
+    ),
+)
+
+PAPER = Paper(
+    name="enc",
+    label="ENC",
+    title="Exposure Normalization and Compensation for Multiple-Exposure Correction",
+    authors="Huang et al.",
+    venue="CVPR 2022",
+    citation="huang2022enc",
+    tables=(TABLE_1, TABLE_2, TABLE_3, TABLE_4, TABLE_5, TABLE_6),
+)

@@ -1,0 +1,180 @@
+"""What a paper's table is, as data: rows x panels of columns, and the errata that become footnotes.
+
+A paper is a folder: `tables.py` (one literal a table, built from these classes), `published.csv` (the printed numbers) and
+`errata.yaml`. Everything is computed in `report/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PARAMETERS = "params"  # published.csv's metric for a table's parameter column; it has neither dataset nor group
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of a table.
+
+    Attributes:
+        key: its name in published.csv.
+        title: as the table heads it.
+        variant: what is measured for it, `ssim:gray-uniform7`; None where the paper alone has figures.
+        decimals: digits after the point that the paper prints.
+        unit: `dB`, or empty.
+        higher_is_better: direction.
+    """
+
+    key: str
+    title: str
+    variant: str | None
+    decimals: int
+    unit: str = ""
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Group:
+    """A part of the test images with a column of its own.
+
+    Attributes:
+        title: as the table heads it.
+        key: its name in published.csv, and which images it holds: an exposure group of the dataset, else a subset,
+            or `all`.
+        mean_of: keys of the groups whose means it averages, each counting once; empty where it averages over its images.
+    """
+
+    title: str
+    key: str
+    mean_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The very data published figures were measured on.
+
+    `fingerprint` None means it is unknown here: then no measured figure can be shown to be of the same data, and no
+    difference to a published one is printed.
+    """
+
+    variant: str = "published"
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The columns of one dataset: groups x metrics.
+
+    Attributes:
+        title: the dataset as the table heads it.
+        dataset: benchtool's name of it.
+        target: role of the target image the outputs are compared with.
+        groups, metrics: the columns.
+        split: the split that is evaluated.
+        trained_on: dataset the rows are trained on, None for the panel's own.
+        edition: the data the paper measured on.
+    """
+
+    title: str
+    dataset: str
+    target: str
+    groups: tuple[Group, ...]
+    metrics: tuple[Metric, ...]
+    split: str = "test"
+    trained_on: str | None = None
+    edition: Edition = Edition()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method of a table.
+
+    Attributes:
+        label: as printed, without the reference number.
+        method: benchtool's name of it; a method that does not exist yet is said to be missing.
+        recipe: base name of the recipe that trains it; None for one that is not trained.
+        options: options of the method that differ from its defaults.
+        citation: key in `references.bib`.
+    """
+
+    label: str
+    method: str
+    recipe: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    citation: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a paper.
+
+    Attributes:
+        number: as the paper numbers it.
+        title: a few words for a list.
+        caption: the paper's caption.
+        protocol: name of the protocol measured figures must have been made under.
+        rows, panels: what it shows.
+        parameters: how many parameters the unit of its parameter column is; None where it has no such column.
+    """
+
+    number: str
+    title: str
+    caption: str
+    protocol: str
+    rows: tuple[Row, ...]
+    panels: tuple[Panel, ...]
+    parameters: int | None = None
+
+    def columns(self) -> Iterator[tuple[Panel, Group, Metric]]:
+        """Every column, from left to right as printed."""
+        for panel in self.panels:
+            for group in panel.groups:
+                for metric in panel.metrics:
+                    yield panel, group, metric
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """Something a reader of a table must know. Its place is what it names: a cell, a column, a row, or the table.
+
+    Attributes:
+        text: the footnote.
+        tables: numbers of the tables it belongs to.
+        row, dataset, group, metric: the place; None means every one.
+        misprint: the paper contradicts its own arithmetic in exactly this cell.
+    """
+
+    text: str
+    tables: tuple[str, ...]
+    row: str | None = None
+    dataset: str | None = None
+    group: str | None = None
+    metric: str | None = None
+    misprint: bool = False
+
+    @property
+    def names_column(self) -> bool:
+        """Whether it concerns some of the columns rather than all."""
+        return any((self.dataset, self.group, self.metric))
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper, as its `tables.py` states it.
+
+    Attributes:
+        name: the folder, typed at the command line.
+        label: the short name printed in titles.
+        title, authors, venue: of the paper.
+        citation: key in `references.bib`.
+        tables: its tables, in order.
+    """
+
+    name: str
+    label: str
+    title: str
+    authors: str
+    venue: str
+    citation: str
+    tables: tuple[Table, ...]

@@ -1,0 +1,69 @@
+"""A table as tidy CSV: one line a cell, and one a row's parameters; numbers unrounded, published ones as printed."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from benchtool.papers.model import PARAMETERS
+from benchtool.report.table import Cell, Line, Report
+
+COLUMNS = (
+    "paper", "table", "row", "method", "recipe", "dataset", "group", "metric", "variant", "published", "measured", "low", "high", "delta",
+    "samples", "failures", "scenes", "data_variant", "fingerprint", "run", "notes",
+)  # fmt: skip
+
+
+def render(report: Report) -> str:
+    """The table as CSV with a head line; the unit of parameters is one."""
+    page = io.StringIO()
+    writer = csv.DictWriter(page, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for line in report.lines:
+        row = {
+            "paper": report.paper.name,
+            "table": report.table.number,
+            "row": line.row.label,
+            "method": line.row.method,
+            "recipe": line.row.recipe,
+        }
+        for column, cell in zip(report.columns, line.cells):
+            block = report.blocks[column.panel]
+            place = {
+                "dataset": block.panel.dataset,
+                "group": column.group.key,
+                "metric": column.metric.key,
+                "variant": column.metric.variant,
+            }
+            edition = block.edition
+            data = {"data_variant": edition.variant, "fingerprint": edition.fingerprint} if cell.measured else {}
+            writer.writerow(
+                {
+                    **row,
+                    **place,
+                    **_figures(cell),
+                    **data,
+                    "notes": _notes(report, line.notes, column.notes, cell.published_notes, cell.measured_notes),
+                }
+            )
+        if line.parameters:
+            writer.writerow({**row, **_parameters(report, line)})
+    return page.getvalue()
+
+
+def _figures(cell: Cell) -> dict[str, object]:
+    figures: dict[str, object] = {"published": cell.published, "delta": cell.delta}
+    if (found := cell.measured) is not None:
+        figures |= {"measured": found.mean, "samples": found.samples, "failures": found.failures, "scenes": found.scenes, "run": found.run}
+        figures |= {"low": found.interval.low, "high": found.interval.high} if found.interval else {}
+    return figures
+
+
+def _parameters(report: Report, line: Line) -> dict[str, object]:
+    found = line.parameters
+    notes = _notes(report, line.notes, report.parameter_notes, found.notes)
+    return {"metric": PARAMETERS, "published": found.published, "measured": found.built, "notes": notes}
+
+
+def _notes(report: Report, *numbers: list[int]) -> str:
+    return " ".join(report.footnotes[n - 1] for n in sorted({n for some in numbers for n in some}))

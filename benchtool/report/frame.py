@@ -1,0 +1,244 @@
+"""Reads what `train` and `evaluate` left behind: finds run folders, checks them, hands out the scores of an evaluation.
+
+Nothing here trusts a file: what is malformed is named and left out, never half-used.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
+
+from benchtool.core.errors import UserError
+from benchtool.core.files import read_json
+
+DEPTH = 4  # run folders are looked for this far below a results folder
+MAX_JSON = 16 << 20  # bytes of a summary.json
+MAX_ROWS = 50_000_000  # of a scores.parquet
+# field of an evaluation -> column of its scores that must equal it
+KEY = {name: name for name in ("dataset", "fingerprint", "split", "protocol", "checkpoint")} | {"target": "expert"}
+TEXT = ("scene", "sample", "subset", "metric", "variant", "metric_version", "status", "reason", *KEY.values())
+
+
+def printable(text: str) -> str:
+    """Text from a file, with anything a terminal might obey replaced."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+Text = Annotated[str, AfterValidator(printable)]
+
+
+class Trained(BaseModel):
+    """How a run's weights came about."""
+
+    dataset: Text
+    variant: Text = ""
+    smoke: bool = False
+    steps: int = 0
+    seed: int = 0
+
+
+class Entry(BaseModel):
+    """One evaluation of a run, as in `summary.json`."""
+
+    dataset: Text
+    variant: Text
+    fingerprint: Text
+    split: Text
+    protocol: Text
+    protocol_sha256: Text
+    checkpoint: Text | None
+    target: Text | None
+    finished: AwareDatetime
+    complete: bool
+    samples: int = Field(ge=0)
+    exposure_groups: dict[str, list[float]] = {}
+
+
+class Summary(BaseModel):
+    """`summary.json` of a run folder."""
+
+    version: Literal[1] = Field(alias="schema")
+    run: Text
+    method: Text
+    recipe: Text | None = None
+    options: dict[str, Any] = {}
+    trained: Trained | None = None
+    evaluations: list[Entry] = []
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one metric variant, a row a sample.
+
+    Attributes:
+        values: [n] float, NaN where there is none.
+        scenes: [n] numbers of the scenes, in the order of their names.
+        subsets: [n] names; a sample without a subset has "".
+        exposures: [n] EV, NaN where unknown.
+        failed: [n] bool, samples whose prediction or score failed.
+        reason: why, of the first that has no value; None where all have one.
+        versions: of the metric.
+    """
+
+    values: np.ndarray
+    scenes: np.ndarray
+    subsets: np.ndarray
+    exposures: np.ndarray
+    failed: np.ndarray
+    reason: str | None
+    versions: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation of one run."""
+
+    folder: Path
+    summary: Summary
+    entry: Entry
+    table: pa.Table = field(repr=False)
+
+    @property
+    def run(self) -> str:
+        """The run's folder, fit to be printed."""
+        return printable(str(self.folder))
+
+    @property
+    def scenes(self) -> int:
+        """How many scenes it covers."""
+        return len(self.table["scene"].unique())
+
+    def scores(self, metric: str) -> Scores | None:
+        """Of a metric variant (`psnr:rgb-u8`); None where it was not computed."""
+        name, _, variant = metric.partition(":")
+        rows = self.table.filter((pc.field("metric") == name) & (pc.field("variant") == variant))
+        if rows.num_rows == 0:
+            return None
+
+        def column(name: str, missing: Any = "") -> np.ndarray:
+            return pc.fill_null(rows[name], missing).to_numpy()
+
+        values, status, reasons = column("value", np.nan).copy(), column("status"), column("reason")
+        values[(status != "ok") | ~np.isfinite(values)] = np.nan
+        without = np.flatnonzero(np.isnan(values))
+        return Scores(
+            values=values,
+            scenes=np.unique(column("scene"), return_inverse=True)[1],
+            subsets=column("subset"),
+            exposures=column("exposure", np.nan),
+            failed=status == "failed",
+            reason=printable(reasons[without[0]]) or "no finite value" if len(without) else None,
+            versions=frozenset(column("metric_version")),
+        )
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything found in the results folders.
+
+    Attributes:
+        evaluations: complete ones, newest first.
+        unfinished: (run folder as printed, dataset) of evaluations that were interrupted.
+        unreadable: one line a folder: which, and what is wrong with it.
+        runs: run folders that could be read.
+    """
+
+    evaluations: list[Evaluation] = field(default_factory=list)
+    unfinished: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    runs: int = 0
+
+
+def read_results(folders: Iterable[Path]) -> Results:
+    """Read every run folder at most DEPTH levels below the given folders."""
+    results, runs = Results(), 0
+    for folder in dict.fromkeys(run for top in folders for run in find_runs(Path(top))):
+        try:
+            found, unfinished = read_run(folder)
+        except (UserError, OSError) as error:
+            results.unreadable.append(printable(str(error)))
+            continue
+        runs += 1
+        results.evaluations.extend(found)
+        results.unfinished.extend((printable(str(folder)), dataset) for dataset in unfinished)
+    results.evaluations.sort(key=lambda e: (e.entry.finished, str(e.folder)), reverse=True)
+    return Results(results.evaluations, results.unfinished, results.unreadable, runs)
+
+
+def find_runs(top: Path) -> Iterator[Path]:
+    """Folders holding a summary.json or a scores.parquet, sorted; nothing is looked for inside one, links are not followed."""
+    if (top / "summary.json").is_file() or (top / "scores.parquet").is_file():
+        yield top
+        return
+    level = [top]
+    for _ in range(DEPTH):
+        below = [Path(e.path) for folder in level for e in os.scandir(folder) if e.is_dir(follow_symlinks=False)]
+        level = []
+        for folder in sorted(below):
+            if (folder / "summary.json").is_file() or (folder / "scores.parquet").is_file():
+                yield folder
+            else:
+                level.append(folder)
+
+
+def read_run(folder: Path) -> tuple[list[Evaluation], list[str]]:
+    """The complete evaluations of a run, and the datasets of its unfinished ones.
+
+    Raises:
+        UserError: summary or scores are missing, malformed, or do not fit each other.
+    """
+    path = folder / "summary.json"
+    if path.is_file() and path.stat().st_size > MAX_JSON:
+        raise UserError(f"{path}: larger than a summary can be")
+    try:
+        summary = Summary.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(str(p) for p in first['loc']) or 'content'}: {first['msg']}") from None
+    complete = [entry for entry in summary.evaluations if entry.complete]
+    unfinished = [entry.dataset for entry in summary.evaluations if not entry.complete]
+    if not complete:
+        return [], unfinished
+    table = _read_scores(folder / "scores.parquet")
+    return [Evaluation(folder, summary, entry, _rows_of(entry, table, folder)) for entry in complete], unfinished
+
+
+def _read_scores(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows > MAX_ROWS:
+                raise UserError(f"{path}: more than {MAX_ROWS:,} rows")
+            table = file.read(columns=[*TEXT, "exposure", "value"])
+        types = {name: pa.string() for name in TEXT} | {"exposure": pa.float64(), "value": pa.float64()}
+        return pa.table({name: table[name].cast(kind).combine_chunks() for name, kind in types.items()})
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file, although summary.json tells of an evaluation; evaluate again") from None
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise UserError(f"{path}: damaged scores ({error}); evaluate again") from None
+
+
+def _rows_of(entry: Entry, table: pa.Table, folder: Path) -> pa.Table:
+    """The rows of an evaluation, of which each metric variant must hold every sample exactly once."""
+    wanted = {column: getattr(entry, name) for name, column in KEY.items()}
+    equal = (pc.field(c).is_null() if value is None else pc.field(c) == value for c, value in wanted.items())
+    chosen = functools.reduce(operator.and_, equal)
+    rows = table.filter(chosen)
+    counts = rows.group_by(["metric", "variant"]).aggregate([("sample", "count"), ("sample", "count_distinct")]).to_pylist()
+    for count in counts or [{"metric": "any metric", "variant": "", "sample_count": 0, "sample_count_distinct": 0}]:
+        if (count["sample_count"], count["sample_count_distinct"]) != (entry.samples, entry.samples):
+            raise UserError(
+                f"{folder / 'scores.parquet'}: {count['sample_count_distinct']} samples scored by {count['metric']} on {entry.dataset}, "
+                f"{entry.samples} in summary.json; evaluate again"
+            )
+    return rows

@@ -1,0 +1,154 @@
+"""A filled table laid out: flat grids of texts with emphasis and footnote numbers, which the text renderers only decorate."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchtool.papers.model import Group, Metric
+from benchtool.report.table import Block, Cell, Line, Rank, Report, rounded, signed
+
+MISSING = "–"
+Notes = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column's heading in three steps, of which neighbours may share the first two; `metric` is "" where the title says it.
+
+    `kind` says whose figures they are: `paper`, the variant of the data they were measured on, or `difference`.
+    """
+
+    group: str
+    metric: str
+    kind: str
+    group_notes: Notes = ()
+    metric_notes: Notes = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A text of the grid."""
+
+    text: str = MISSING
+    spread: str = ""
+    rank: Rank | None = None
+    notes: Notes = ()
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """A row: its label, the label's footnotes, its entries."""
+
+    label: str
+    notes: Notes
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One rectangle of a table."""
+
+    title: str
+    notes: Notes
+    heads: tuple[Head, ...]
+    rows: tuple[GridRow, ...]
+
+    def group_spans(self) -> list[tuple[Head, int]]:
+        """Neighbouring heads of the same group: the first, and how many there are."""
+        return _spans(self.heads, lambda head: head.group)
+
+    def metric_spans(self) -> list[tuple[Head, int]]:
+        """Neighbouring heads of the same group and metric; none where the title names the metric."""
+        return _spans(self.heads, lambda head: (head.group, head.metric)) if any(head.metric for head in self.heads) else []
+
+
+def _spans(heads: Sequence[Head], key: Callable[[Head], object]) -> list[tuple[Head, int]]:
+    runs = [list(run) for _, run in itertools.groupby(heads, key)]
+    return [(run[0], len(run)) for run in runs]
+
+
+def layout(report: Report) -> list[Grid]:
+    """One grid a panel; one a panel and metric where there are intervals, which make panels wide."""
+    panels = by_panel(report)
+    wide = any(entry.spread for grid in panels for row in grid.rows for entry in row.entries)
+    return by_metric(report) if wide else panels
+
+
+def by_panel(report: Report) -> list[Grid]:
+    """One grid a panel, all its metrics side by side; the parameters are in the last, as papers print them."""
+    last = len(report.blocks) - 1
+    return [_grid(report, index, block.panel.metrics, parameters=index == last) for index, block in enumerate(report.blocks)]
+
+
+def by_metric(report: Report) -> list[Grid]:
+    """One grid a panel and metric: narrower; the parameters are in the last panel's first."""
+    last = len(report.blocks) - 1
+    places = [(index, metric) for index, block in enumerate(report.blocks) for metric in block.panel.metrics]
+    return [_grid(report, index, [metric], index == last and metric == report.blocks[last].panel.metrics[0]) for index, metric in places]
+
+
+def _grid(report: Report, index: int, metrics: Sequence[Metric], parameters: bool) -> Grid:
+    block = report.blocks[index]
+    numbers = [n for n, c in enumerate(report.columns) if c.panel == index and c.metric in metrics]
+    heads = [
+        head for group in block.panel.groups for metric in metrics for head in _heads(report, index, group, metric, alone=len(metrics) == 1)
+    ]
+    rows = [[entry for n in numbers for entry in _entries(line.cells[n], block, report.columns[n].metric)] for line in report.lines]
+    if parameters and report.table.parameters:
+        heads += [Head("#Param", "", kind, tuple(report.parameter_notes)) for kind in ("paper", "built")]
+        for row, line in zip(rows, report.lines):
+            row += _parameters(line, report.table.parameters)
+    title, notes = block.panel.title, set(block.notes)
+    if len(metrics) == 1:
+        title += f", {metrics[0].title}" + (f" ({metrics[0].unit})" if metrics[0].unit else "")
+        notes |= _shared(report, index, metric=metrics[0])
+    return Grid(
+        title,
+        tuple(sorted(notes)),
+        tuple(heads),
+        tuple(GridRow(line.row.label, tuple(line.notes), tuple(row)) for line, row in zip(report.lines, rows)),
+    )
+
+
+def _shared(report: Report, index: int, metric: Metric | None = None, group: Group | None = None) -> set[int]:
+    """Footnotes that all columns of a panel's metric, or of its group, have in common."""
+    columns = [
+        c for c in report.columns if c.panel == index and (metric is None or c.metric == metric) and (group is None or c.group == group)
+    ]
+    return set.intersection(*(set(column.notes) for column in columns))
+
+
+def _heads(report: Report, index: int, group: Group, metric: Metric, alone: bool) -> list[Head]:
+    block = report.blocks[index]
+    column = next(c for c in report.columns if (c.panel, c.group, c.metric) == (index, group, metric))
+    of_group, notes = _shared(report, index, group=group), set(column.notes)
+    if alone:  # the grid's title has the metric's
+        of_group, notes = notes - _shared(report, index, metric=metric), set()
+    kinds = ["paper"]
+    if block.edition:
+        kinds += ["measured", "difference"] if block.comparable else [block.edition.variant]
+    title = "" if alone else metric.title
+    return [Head(group.title, title, kind, tuple(sorted(of_group)), tuple(sorted(notes - of_group))) for kind in kinds]
+
+
+def _entries(cell: Cell, block: Block, metric: Metric) -> list[Entry]:
+    entries = [Entry(cell.published or MISSING, rank=cell.published_rank, notes=tuple(cell.published_notes))]
+    if block.edition is None:
+        return entries
+    notes = tuple(cell.measured_notes)
+    if cell.measured is None:
+        entries.append(Entry(cell.absent, notes=notes))
+    else:
+        interval = cell.measured.interval
+        spread = "±" + rounded(interval.half, metric.decimals) if interval else ""
+        entries.append(Entry(rounded(cell.measured.mean, metric.decimals), spread, cell.measured_rank, notes))
+    if block.comparable:
+        entries.append(Entry(signed(cell.delta, metric.decimals) if cell.delta is not None else MISSING))
+    return entries
+
+
+def _parameters(line: Line, unit: int) -> list[Entry]:
+    found = line.parameters
+    return [Entry(found.published or MISSING, notes=tuple(found.notes)), Entry(rounded(found.built / unit, 2) if found.built else MISSING)]

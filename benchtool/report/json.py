@@ -1,0 +1,119 @@
+"""A table as JSON, for programs.
+
+Schema 1, an object of:
+
+- `schema` 1, `paper`, `table`, `title`, `caption`, `citation`, `protocol`: strings.
+- `panels`: `dataset`, `title`, `split`, `target`, `trained_on`, and `measured_on`: null, or what the panel's measured figures were made
+  of: `variant`, `fingerprint`, `protocol_sha256`, `scenes`, `images`, `smoke`, and `comparable` (the very data of the published figures).
+- `rows`: `label`, `method`, `recipe`, `options`, `citation`, `available` (benchtool has method and recipe), `notes`, `parameters`
+  (null, or `published` as printed, `unit` it is printed in, `built` in single parameters, `notes`) and `cells`.
+- a cell: `dataset`, `group`, `metric`, `variant` (what is measured: `ssim:gray-uniform7`), `higher_is_better`, `published` (string as
+  printed, or null), `delta` (or null), `notes`, and `measured`: null, or `mean`, `low` and `high` (95 % interval over scenes, or
+  null), `images`, `failures`, `scenes`, `run`, `metric_versions`. `absent` is "n/a" where nothing could be measured, else null.
+- `footnotes`: texts; `notes` hold their numbers, from 1. `remarks`: of the table. `warnings`, `sources`, `unreadable`: texts.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchtool.report.table import Block, Cell, Column, Line, Report
+
+SCHEMA = 1
+
+
+def render(report: Report) -> str:
+    """The table as indented JSON."""
+    return json.dumps(as_dict(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The table as plain values, by the schema above."""
+    paper, table = report.paper, report.table
+    return {
+        "schema": SCHEMA,
+        "paper": paper.name,
+        "table": table.number,
+        "title": table.title,
+        "caption": table.caption,
+        "citation": paper.citation,
+        "protocol": table.protocol,
+        "panels": [_panel(block) for block in report.blocks],
+        "rows": [_row(report, line) for line in report.lines],
+        "footnotes": report.footnotes,
+        "remarks": report.notes,
+        "warnings": report.warnings,
+        "sources": report.sources,
+        "unreadable": report.unreadable,
+    }
+
+
+def _panel(block: Block) -> dict[str, Any]:
+    panel, edition = block.panel, block.edition
+    measured_on = None
+    if edition:
+        measured_on = {
+            "variant": edition.variant,
+            "fingerprint": edition.fingerprint,
+            "protocol_sha256": edition.protocol_sha256,
+            "scenes": block.scenes,
+            "images": block.samples,
+            "smoke": block.smoke,
+            "comparable": block.comparable,
+        }
+    return {
+        "dataset": panel.dataset,
+        "title": panel.title,
+        "split": panel.split,
+        "target": panel.target,
+        "trained_on": panel.trained_on or panel.dataset,
+        "measured_on": measured_on,
+        "notes": block.notes,
+    }
+
+
+def _row(report: Report, line: Line) -> dict[str, Any]:
+    row, found = line.row, line.parameters
+    parameters = None
+    if found:
+        notes = sorted({*report.parameter_notes, *found.notes})
+        parameters = {"published": found.published, "unit": report.table.parameters, "built": found.built, "notes": notes}
+    return {
+        "label": row.label,
+        "method": row.method,
+        "recipe": row.recipe,
+        "options": dict(row.options),
+        "citation": row.citation,
+        "available": line.available,
+        "notes": line.notes,
+        "parameters": parameters,
+        "cells": [_cell(report, column, cell) for column, cell in zip(report.columns, line.cells)],
+    }
+
+
+def _cell(report: Report, column: Column, cell: Cell) -> dict[str, Any]:
+    measured = None
+    if (found := cell.measured) is not None:
+        measured = {
+            "mean": found.mean,
+            "low": found.interval.low if found.interval else None,
+            "high": found.interval.high if found.interval else None,
+            "images": found.samples,
+            "failures": found.failures,
+            "scenes": found.scenes,
+            "run": found.run,
+            "metric_versions": list(found.versions),
+        }
+    return {
+        "dataset": report.blocks[column.panel].panel.dataset,
+        "group": column.group.key,
+        "metric": column.metric.key,
+        "variant": column.metric.variant,
+        "higher_is_better": column.metric.higher_is_better,
+        "published": cell.published,
+        "measured": measured,
+        "absent": "n/a" if measured is None and cell.absent == "n/a" else None,
+        "delta": cell.delta,
+        "notes": sorted({*column.notes, *cell.published_notes, *cell.measured_notes}),
+    }

@@ -1,0 +1,149 @@
+"""The words around a table: errata at their places, where measured figures come from, and what to think of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchtool.papers.model import PARAMETERS, Erratum
+from benchtool.report.frame import Evaluation, Results
+from benchtool.report.statistics import DRAWS, MIN_SCENES
+from benchtool.report.table import Block, Column, Report
+
+EMPHASIS = "The best figure of a column is bold, the second underlined, published and measured ones apart."
+
+
+def attach_errata(report: Report, errata: Sequence[Erratum]) -> None:
+    """Put each erratum of the table where it belongs: table, panel, column, row or cell."""
+    for erratum in errata:
+        if report.table.number not in erratum.tables:
+            continue
+        if erratum.row is None and not erratum.names_column:
+            report.notes.append(erratum.text)
+            continue
+        for notes in _places(report, erratum):
+            notes.append(report.note(erratum.text))
+
+
+def _places(report: Report, erratum: Erratum) -> list[list[int]]:
+    """The lists of footnote numbers an erratum goes to."""
+    columns = [number for number, column in enumerate(report.columns) if _covers(erratum, report, column)]
+    lines = [line for line in report.lines if line.row.label == erratum.row]
+    if erratum.row is None:
+        if erratum.metric == PARAMETERS:
+            return [report.parameter_notes]
+        if erratum.group or erratum.metric:
+            return [report.columns[number].notes for number in columns]
+        return [block.notes for block in report.blocks if block.panel.dataset == erratum.dataset]
+    if not erratum.names_column:
+        return [line.notes for line in lines]
+    if erratum.metric == PARAMETERS:
+        return [line.parameters.notes for line in lines]
+    return [line.cells[number].published_notes for line in lines for number in columns]
+
+
+def _covers(erratum: Erratum, report: Report, column: Column) -> bool:
+    place = (report.blocks[column.panel].panel.dataset, column.group.key, column.metric.key)
+    return all(wanted in (None, found) for wanted, found in zip((erratum.dataset, erratum.group, erratum.metric), place))
+
+
+def describe(report: Report, results: Results, chosen: Sequence[Mapping[int, Evaluation]]) -> None:
+    """Say what was measured on what, from which runs, and what a reader must not conclude from it."""
+    measured = [block for block in report.blocks if block.edition]
+    _sources(report, chosen)
+    for folder, dataset in results.unfinished:
+        report.notes.append(f"{folder} on {dataset}: its evaluation was interrupted; the same `benchtool evaluate` finishes it.")
+    if not measured:
+        found = (
+            f"{results.runs} run{'s' * (results.runs != 1)} read, none with a complete evaluation for this table"
+            if results.runs
+            else "no runs found"
+        )
+        report.commands = _commands(report)
+        report.hint = f"Nothing measured yet ({found})." + (" To fill the table:" if report.commands else "")
+        return
+    warning = _warning(measured)
+    if warning:
+        report.warnings.append(warning)
+    if any(block.scenes < MIN_SCENES for block in measured):
+        report.warnings.append(f"No intervals where there are fewer than {MIN_SCENES} scenes.")
+    _same_versions(report)
+
+
+def lead(report: Report) -> list[str]:
+    """What stands above a table: the paper, the protocol, and what was measured on."""
+    paper = report.paper
+    lines = [f"{paper.authors}, {paper.title}, {paper.venue}.", _protocol(report)]
+    measured = [_edition(block) for block in report.blocks if block.edition]
+    return lines + ([f"Measured on {'; '.join(measured)}."] if measured else [])
+
+
+def legend(report: Report) -> list[str]:
+    """What the signs of a table mean, where it has them."""
+    spread = any(cell.measured and cell.measured.interval for line in report.lines for cell in line.cells)
+    return [f"± is half of the mean's 95 % interval, from {DRAWS:,} bootstrap draws of whole scenes."] if spread else []
+
+
+def _edition(block: Block) -> str:
+    edition = block.edition
+    size = f"{_count(block.scenes, 'scene')}, {_count(block.samples, 'image')}"
+    return f"{block.panel.title} {edition.variant} ({size}, data {edition.fingerprint[:8]})"
+
+
+def _protocol(report: Report) -> str:
+    metrics = {m.title + (f" ({m.unit})" if m.unit else ""): m.variant for panel in report.table.panels for m in panel.metrics if m.variant}
+    said = ", ".join(f"{title} is {variant}" for title, variant in metrics.items())
+    return f"Protocol {report.table.protocol}: {said}; means over images."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _warning(measured: Sequence[Block]) -> str | None:
+    """For figures of sample scenes or of smoke training, which show that things run and no more."""
+    samples = [block.scenes for block in measured if block.edition.variant == "sample"]
+    smoke = any(block.smoke for block in measured)
+    if not samples and not smoke:
+        return None
+    origin = [_count(max(samples), "sample scene")] if samples else []
+    origin += ["smoke training"] if smoke else []
+    return f"Measured figures come from {' and '.join(origin)}: they show that everything works, not how good a method is."
+
+
+def _sources(report: Report, chosen: Sequence[Mapping[int, Evaluation]]) -> None:
+    for number, line in enumerate(report.lines):
+        told = []
+        for block, evaluations in zip(report.blocks, chosen):
+            if number in evaluations:
+                told.append(f"{block.panel.title} from {evaluations[number].run}{_training(evaluations[number])}")
+        if told:
+            report.sources.append(f"{line.row.label}: {'; '.join(told)}")
+
+
+def _training(evaluation: Evaluation) -> str:
+    trained = evaluation.summary.trained
+    if trained is None:
+        return ""
+    kind = "smoke training, " if trained.smoke else ""
+    return f" ({kind}{_count(trained.steps, 'step')}, seed {trained.seed}, {evaluation.entry.checkpoint})"
+
+
+def _same_versions(report: Report) -> None:
+    """A footnote on columns whose rows were measured with different versions of the metric."""
+    for number, column in enumerate(report.columns):
+        cells = [line.cells[number] for line in report.lines]
+        versions = sorted({version for cell in cells if cell.measured for version in cell.measured.versions})
+        if len(versions) > 1:
+            text = f"Measured with versions {' and '.join(versions)} of {column.metric.variant}, which may differ; evaluate again."
+            column.notes.append(report.note(text))
+
+
+def _commands(report: Report) -> list[str]:
+    """Commands for the first row that needs no training and for the first that does; none where no row is available."""
+    data = report.table.panels[0].dataset
+    rows = [line.row for line in report.lines if line.available]
+    commands = [f"benchtool evaluate {row.method} --data {data}/" for row in rows if row.recipe is None][:1]
+    for recipe in [row.recipe for row in rows if row.recipe][:1]:
+        run = f"runs/{recipe}.{data}"
+        commands += [f"benchtool train {recipe}:{data} --data {data}/ --out {run}", f"benchtool evaluate {run} --data {data}/"]
+    return commands

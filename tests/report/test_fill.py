@@ -1,0 +1,296 @@
+"""Which run a cell shows, what its number is, and when it may be compared with the paper's."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import METRICS, score_rows, write_run
+
+from benchtool.papers.load import Library, load
+from benchtool.papers.model import Edition, Group, Metric, Panel, Row, Table
+from benchtool.report.fill import fill
+from benchtool.report.frame import read_results
+from benchtool.report.statistics import scene_interval
+from benchtool.report.table import Cell, Report, ranks, rounded, signed
+
+ENC = load("enc")
+
+
+def table_1(folder: Path) -> Report:
+    return fill(ENC, ENC.table("1"), read_results([folder]))
+
+
+def cell(report: Report, row: str, dataset: str, group: str, metric: str) -> Cell:
+    line = next(line for line in report.lines if line.row.label == row)
+    for column, found in zip(report.columns, line.cells):
+        if (report.blocks[column.panel].panel.dataset, column.group.key, column.metric.key) == (dataset, group, metric):
+            return found
+    raise AssertionError("no such column")
+
+
+def measured_rows(report: Report, dataset: str = "me") -> set[str]:
+    return {line.row.label for line in report.lines if cell(report, line.row.label, dataset, "all", "psnr").measured}
+
+
+@pytest.mark.parametrize(("group", "evs"), [("under", (-1.5, -1.0)), ("over", (0.0, 1.0, 1.5)), ("all", (-1.5, -1.0, 0.0, 1.0, 1.5))])
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_cell_is_the_mean_over_the_groups_images(group: str, evs: tuple, metric: str, tmp_path: Path) -> None:
+    rows = write_run(tmp_path / "clahe", scenes=7, seed=3)
+    name = metric.split(":")[0]
+    chosen = [r for r in rows if r["metric"] == name and r["exposure"] in evs]
+    found = cell(table_1(tmp_path), "CLAHE", "me", group, name).measured
+    assert found.mean == pytest.approx(np.mean([r["value"] for r in chosen]), abs=1e-12)
+    assert (found.samples, found.failures, found.scenes) == (7 * len(evs), 0, 7)
+    values, scenes = np.array([r["value"] for r in chosen]), np.array([r["scene"] for r in chosen])
+    assert found.interval == scene_interval([(values, scenes)])
+
+
+def test_every_measured_number_comes_from_a_scores_file(tmp_path: Path) -> None:
+    """summary.json's means are not believed, and rows without a run stay empty."""
+    write_run(tmp_path / "clahe", means={"psnr:rgb-u8": {"all": 99.0, "under": 99.0, "over": 99.0}})
+    report = table_1(tmp_path)
+    assert measured_rows(report) == {"CLAHE"} and measured_rows(report, "me-v2") == set()
+    assert cell(report, "CLAHE", "me", "all", "psnr").measured.mean < 30
+
+
+def test_published_numbers_are_as_printed(tmp_path: Path) -> None:
+    report = table_1(tmp_path)
+    assert cell(report, "SID", "me-v2", "over", "psnr").published == "21.1"
+    assert [cell(report, row.label, "me", "under", "psnr").published for row in report.table.rows[:2]] == ["16.77", "12.13"]
+    assert all(found.published for line in report.lines for found in line.cells)
+    assert report.hint.startswith("Nothing measured yet (no runs found)")
+    assert report.commands[0] == "benchtool evaluate clahe --data me/"
+
+
+def test_the_newest_complete_evaluation_is_shown(tmp_path: Path) -> None:
+    rows = write_run(tmp_path / "newer", seed=1, finished="2026-02-01T00:00:00+00:00")
+    write_run(tmp_path / "older", seed=2, finished="2026-01-01T00:00:00+00:00")
+    write_run(tmp_path / "broken-off", seed=3, finished="2026-03-01T00:00:00+00:00", complete=False)
+    report = table_1(tmp_path)
+    found = cell(report, "CLAHE", "me", "all", "psnr").measured
+    assert found.run == str(tmp_path / "newer")
+    assert found.mean == pytest.approx(np.mean([r["value"] for r in rows if r["metric"] == "psnr"]))
+    assert any("interrupted" in note and "broken-off" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"method": "sid-l"},
+        {"recipe": "sid-enc"},
+        {"options": {"width": 8}},
+        {"protocol": "msec"},
+        {"split": "val"},
+        {"dataset": "sice", "target": "expert_c"},
+        {"trained": {"dataset": "me-v2"}},
+    ],
+    ids=lambda d: next(iter(d)),
+)
+def test_a_run_of_something_else_fills_no_cell(different: dict, tmp_path: Path) -> None:
+    same = {"method": "sid", "recipe": "sid"}
+    write_run(tmp_path / "same", **same)
+    assert measured_rows(table_1(tmp_path / "same")) == {"SID"}
+    rows = score_rows("me", 6) if "dataset" in different else None
+    write_run(tmp_path / "different", rows=rows, **{**same, **different})
+    report = table_1(tmp_path / "different")
+    assert measured_rows(report) == set()
+    assert report.hint.startswith("Nothing measured yet (1 run read, none with a complete evaluation for this table)")
+
+
+def test_scores_against_another_target_fill_no_cell(tmp_path: Path) -> None:
+    rows = score_rows("me", 6)
+    write_run(tmp_path / "clahe")
+    write_run(tmp_path / "a", rows=[{**r, "expert": "expert_a"} for r in rows], target="expert_a", finished="2027-01-01T00:00:00+00:00")
+    report = table_1(tmp_path)
+    assert measured_rows(report) == {"CLAHE"}
+    assert cell(report, "CLAHE", "me", "all", "psnr").measured.run.endswith("clahe")
+    assert measured_rows(table_1(tmp_path / "a")) == set()
+
+
+def test_figures_of_different_data_never_share_a_column(tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe", fingerprint="a" * 64)
+    write_run(tmp_path / "sid", "sid", "sid", fingerprint="a" * 64)
+    write_run(tmp_path / "sid-l", "sid-l", "sid-l", fingerprint="b" * 64, variant="rendered-adobe", finished="2026-05-01T00:00:00+00:00")
+    report = table_1(tmp_path)
+    assert measured_rows(report) == {"CLAHE", "SID"}
+    assert report.blocks[0].edition.fingerprint == "a" * 64
+    assert any("1 rows of ME on rendered-adobe, data bbbbbbbb" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("field", ["fingerprint", "variant", "protocol_sha256"])
+def test_each_part_of_an_edition_keeps_figures_apart(field: str, tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe")
+    write_run(tmp_path / "sid", "sid", "sid", **{field: "another"})
+    assert len(measured_rows(table_1(tmp_path))) == 1
+
+
+@pytest.mark.parametrize(
+    ("edition", "run", "shown"),
+    [
+        (Edition("published", "a" * 64), {"variant": "published", "fingerprint": "a" * 64}, True),
+        (Edition("published", "a" * 64), {"variant": "published", "fingerprint": "b" * 64}, False),
+        (Edition("published", "a" * 64), {"variant": "sample", "fingerprint": "a" * 64}, False),
+        (Edition("published", None), {"variant": "published", "fingerprint": "a" * 64}, False),
+    ],
+)
+def test_a_difference_only_for_the_papers_own_data(edition: Edition, run: dict, shown: bool, tmp_path: Path) -> None:
+    table = ENC.table("1")
+    table = dataclasses.replace(table, panels=tuple(dataclasses.replace(p, edition=edition) for p in table.panels))
+    write_run(tmp_path / "clahe", **run)
+    report = fill(ENC, table, read_results([tmp_path]))
+    found = cell(report, "CLAHE", "me", "all", "psnr")
+    assert report.blocks[0].comparable is shown
+    if shown:
+        assert found.delta == pytest.approx(found.measured.mean - 15.38)
+    else:
+        assert found.delta is None and found.measured is not None
+    unknown = edition.fingerprint is None
+    assert any("fingerprint of the paper's data is not known" in text for text in report.footnotes) is unknown
+
+
+def test_no_difference_in_table_1_today(tmp_path: Path) -> None:
+    """Nobody has told us the fingerprint of the published ME."""
+    write_run(tmp_path / "clahe", variant="published")
+    assert all(found.delta is None for line in table_1(tmp_path).lines for found in line.cells)
+
+
+def test_failures_are_counted_and_shown(tmp_path: Path) -> None:
+    rows = score_rows("me", 6)
+    rows[0] |= {"status": "failed", "value": None, "reason": "prediction is missing"}
+    write_run(tmp_path / "clahe", rows=rows)
+    report = table_1(tmp_path)
+    found = cell(report, "CLAHE", "me", "under", "psnr")
+    assert (found.measured.samples, found.measured.failures) == (12, 1)
+    assert found.measured.mean == pytest.approx(np.mean([r["value"] for r in rows[1:30] if r["exposure"] < 0]))
+    text = report.footnotes[found.measured_notes[0] - 1]
+    assert text.startswith("1 of 12 images have no value (1 failed; the first: prediction is missing)")
+    assert cell(report, "CLAHE", "me", "over", "psnr").measured_notes == []
+
+
+def test_what_cannot_be_measured_is_not_a_gap(tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe", rows=[{**r, "status": "n/a", "value": None, "reason": "needs a file"} for r in score_rows("me", 6)])
+    report = table_1(tmp_path)
+    found = cell(report, "CLAHE", "me", "all", "psnr")
+    assert found.measured is None and found.absent == "n/a"
+    assert report.footnotes[found.measured_notes[0] - 1] == "No value: needs a file."
+
+
+def test_different_versions_of_a_metric_are_told(tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe")
+    write_run(tmp_path / "sid", "sid", "sid", rows=score_rows("me", 6, metric_version="2"))
+    report = table_1(tmp_path)
+    notes = [report.footnotes[n - 1] for column in report.columns if column.panel == 0 for n in column.notes]
+    assert any(text.startswith("Measured with versions 1 and 2 of psnr:rgb-u8") for text in notes)
+
+
+@pytest.mark.parametrize(("variant", "smoke"), [("sample", True), ("sample", False), ("rendered-adobe", True), ("rendered-adobe", False)])
+def test_sample_scenes_and_smoke_training_are_said(variant: str, smoke: bool, tmp_path: Path) -> None:
+    write_run(tmp_path / "sid", "sid", "sid", scenes=6, variant=variant, trained={"smoke": smoke})
+    text = " ".join(table_1(tmp_path).warnings)
+    assert ("6 sample scenes" in text) is (variant == "sample")
+    assert ("smoke training" in text) is smoke
+
+
+def test_few_scenes_have_no_interval_and_that_is_said(tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe", scenes=4)
+    report = table_1(tmp_path)
+    assert cell(report, "CLAHE", "me", "all", "psnr").measured.interval is None
+    assert "No intervals where there are fewer than 5 scenes." in report.warnings
+
+
+def test_rows_that_benchtool_lacks_say_so(tmp_path: Path) -> None:
+    ghost = Row("Ghost", "no-such-method", "no-such-recipe")
+    half = Row("Half", "sid", "no-such-recipe")
+    table = dataclasses.replace(ENC.table("1"), rows=(*ENC.table("1").rows, ghost, half))
+    report = fill(ENC, table, read_results([tmp_path]))
+    texts = {line.row.label: [report.footnotes[n - 1] for n in line.notes] for line in report.lines}
+    assert texts["Ghost"] == ["Not in benchtool yet."]
+    assert texts["Half"] == ["Its recipe, no-such-recipe, is not in benchtool yet."]
+    assert texts["SID"] == texts["CLAHE"] == []
+    assert [line.available for line in report.lines if line.row.label in ("SID", "Ghost", "Half")] == [True, False, False]
+
+
+def test_parameters_stand_beside_the_printed_ones(tmp_path: Path) -> None:
+    found = {line.row.label: line.parameters for line in table_1(tmp_path).lines}
+    assert (found["SID"].published, found["SID"].built) == ("7.40M", 7_760_163)
+    assert (found["SID-L"].published, found["SID-L"].built) == ("11.56M", 12_123_883)
+    assert (found["I-SID"].published, found["I-SID"].built) == ("7.45M", 7_816_883)
+    assert (found["CLAHE"].published, found["CLAHE"].built) == (None, None)
+
+
+def test_errata_stand_where_they_belong(tmp_path: Path) -> None:
+    report = table_1(tmp_path)
+
+    def texts(notes: list[int]) -> str:
+        return " ".join(report.footnotes[n - 1] for n in notes)
+
+    assert "24.39" in texts(cell(report, "MSEC", "me-v2", "all", "psnr").published_notes)
+    assert "0.6055" in texts(cell(report, "RetinexNet", "me", "all", "ssim").published_notes)
+    assert sum(bool(found.published_notes) for line in report.lines for found in line.cells) == 2
+    of_columns = {(c.panel, c.group.key, c.metric.key): texts(c.notes) for c in report.columns}
+    assert all(("grey images" in text) is (key[2] == "ssim") for key, text in of_columns.items())
+    assert {key[:2] for key, text in of_columns.items() if "0, +1 and +1.5 EV" in text} == {(0, "over")}
+    assert "middle exposure" in texts(report.blocks[1].notes) and report.blocks[0].notes == []
+    assert "2^20" in texts(report.parameter_notes)
+    assert "79,416" in texts(next(line for line in report.lines if line.row.label == "Zero-DCE").parameters.notes)
+    assert any("17,675" in text for text in report.notes) and any("14,144" in text for text in report.notes)
+
+
+def test_footnotes_are_numbered_as_they_are_met(tmp_path: Path) -> None:
+    report = table_1(tmp_path)
+    first_line = [c.notes for c in report.columns if c.panel == 0]
+    assert first_line[0] == [] and first_line[1] == [1] and first_line[2] == [2]
+    used = {n for block in report.blocks for n in block.notes} | {n for c in report.columns for n in c.notes} | set(report.parameter_notes)
+    for line in report.lines:
+        used |= {*line.notes, *line.parameters.notes} | {n for c in line.cells for n in (*c.published_notes, *c.measured_notes)}
+    assert used == set(range(1, len(report.footnotes) + 1))
+
+
+def test_best_and_second_are_of_rounded_numbers() -> None:
+    assert ranks(["21.1", "20.00", "21.10", "19"], True) == ["best", "second", "best", None]
+    assert ranks(["2", "1", None], False) == ["second", "best", None]
+    assert ranks(["1.0", None], True) == [None, None]
+    assert [rounded(v, 2) for v in (1.005, -0.001, 21.1)] == ["1.00", "0.00", "21.10"]
+    assert [signed(v, 2) for v in (0.456, -0.456, -0.001)] == ["+0.46", "−0.46", "±0.00"]
+
+
+def test_published_and_measured_are_ranked_apart(tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe", rows=[{**r, "value": 30.0} for r in score_rows("me", 6)])
+    write_run(tmp_path / "sid", "sid", "sid", rows=[{**r, "value": 20.0} for r in score_rows("me", 6)])
+    report = table_1(tmp_path)
+    clahe, sid = (cell(report, row, "me", "under", "psnr") for row in ("CLAHE", "SID"))
+    assert (clahe.measured_rank, sid.measured_rank) == ("best", "second")
+    assert clahe.published_rank is None and cell(report, "I-DRBN-4", "me", "under", "psnr").published_rank == "best"
+
+
+def test_subsets_and_means_of_groups(tmp_path: Path) -> None:
+    """As in ENC's Table 4: subsets count once each, however many images they hold."""
+    psnr = Metric("psnr", "PSNR", "psnr:rgb-u8", 2)
+    groups = (Group("LOL", "lol"), Group("SICE", "sice"), Group("Average", "average", mean_of=("lol", "sice")))
+    panel = Panel("Mix", "mix", "label", groups, (psnr,), trained_on="another")
+    table = Table("9", "mixed", "", "enc", (Row("SID", "sid", "sid"),), (panel,))
+    rows = []
+    for subset, value, count in (("lol", 10.0, 5), ("sice", 20.0, 45)):
+        for n in range(count):
+            same = {"expert": "label", "status": "ok", "reason": None, "metric_version": "1", "metric": "psnr", "variant": "rgb-u8"}
+            rows.append({"scene": f"{subset}{n}", "sample": f"{subset}{n}", "exposure": None, "subset": subset, "value": value, **same})
+    write_run(tmp_path / "sid", "sid", "sid", "mix", rows=rows, trained={"dataset": "another"}, target="label")
+    report = fill(Library(ENC.paper, {}, ()), table, read_results([tmp_path]))
+    assert [c.measured.mean for c in report.lines[0].cells] == [10.0, 20.0, 15.0]
+    assert [c.measured.samples for c in report.lines[0].cells] == [5, 45, 50]
+
+
+def test_a_full_table_is_quick(tmp_path: Path) -> None:
+    """Four rows of 1,181 scenes on two datasets, intervals and reading included; 10 s allow for a busy core."""
+    for dataset in ("me", "me-v2"):
+        rows = score_rows(dataset, 1181)
+        for method, recipe in (("clahe", None), ("sid", "sid"), ("sid-l", "sid-l"), ("sid-enc", "i-sid")):
+            write_run(tmp_path / f"{method}.{dataset}", method, recipe, dataset, rows=rows)
+    begun = time.process_time()
+    report = table_1(tmp_path)
+    assert time.process_time() - begun < 10
+    assert measured_rows(report) == {"CLAHE", "SID", "SID-L", "I-SID"}

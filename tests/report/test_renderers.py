@@ -1,0 +1,205 @@
+"""Every renderer shows the same numbers, marks the best, and lets no text break out of its format."""
+
+from __future__ import annotations
+
+import csv as csv_reader
+import dataclasses
+import io
+import json as json_reader
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from made_runs import score_rows, write_run
+
+from benchtool.papers.load import load
+from benchtool.papers.model import Edition
+from benchtool.report import csv, html, json, latex, markdown, terminal
+from benchtool.report.fill import fill
+from benchtool.report.frame import read_results
+from benchtool.report.table import Report, rounded, signed
+
+ENC = load("enc")
+TEXTS = (terminal, markdown, latex, html)
+
+
+def make(folder: Path, scenes: int = 6, edition: Edition = Edition()) -> Report:
+    """Table 1 with CLAHE and a smoke-trained SID measured on ME."""
+    write_run(
+        folder / "clahe",
+        scenes=scenes,
+        variant=edition.variant if edition.fingerprint else "sample",
+        fingerprint=edition.fingerprint or "f" * 64,
+    )
+    if not edition.fingerprint:
+        write_run(folder / "sid", "sid", "sid", scenes=scenes, seed=5, trained={"smoke": True})
+    table = ENC.table("1")
+    table = dataclasses.replace(table, panels=tuple(dataclasses.replace(p, edition=edition) for p in table.panels))
+    return fill(ENC, table, read_results([folder]))
+
+
+@pytest.mark.parametrize("renderer", TEXTS, ids=lambda m: m.__name__)
+def test_every_number_is_there(renderer, tmp_path: Path) -> None:
+    report = make(tmp_path)
+    text = renderer.render(report)
+    for line in report.lines:
+        for column, cell in zip(report.columns, line.cells):
+            assert cell.published in text
+            if cell.measured:
+                assert rounded(cell.measured.mean, column.metric.decimals) in text
+                assert rounded(cell.measured.interval.half, column.metric.decimals) in text
+    for shown in ("7.40M", "7.40", "11.56", "Not in benchtool yet", "6 sample scenes and smoke training", "24.39", "psnr:rgb-u8"):
+        assert shown in text
+
+
+@pytest.mark.parametrize("renderer", TEXTS, ids=lambda m: m.__name__)
+def test_a_measured_column_is_headed_by_what_it_is(renderer, tmp_path: Path) -> None:
+    assert "sample" in renderer.render(make(tmp_path / "sample"))
+    own = renderer.render(make(tmp_path / "own", edition=Edition("published", "e" * 64)))
+    assert "measured" in own and "difference" in own
+    assert "sample" not in re.sub("sample scenes", "", own)
+
+
+@pytest.mark.parametrize("renderer", TEXTS, ids=lambda m: m.__name__)
+def test_differences_are_signed(renderer, tmp_path: Path) -> None:
+    report = make(tmp_path, edition=Edition("published", "e" * 64))
+    cell = report.lines[0].cells[0]
+    expected = signed(cell.measured.mean - 16.77, 2)
+    assert (latex.escape(expected) if renderer is latex else expected) in renderer.render(report)
+
+
+def test_terminal_has_one_line_a_row_and_fits(tmp_path: Path) -> None:
+    report = make(tmp_path)
+    for width in (100, 120, 200):
+        lines = terminal.render(report, width).splitlines()
+        assert max(map(len, lines)) <= width
+        rows = [line for line in lines if line.startswith("CLAHE ")]
+        assert len(rows) == (2 if width == 200 else 4)
+    sid = next(line for line in terminal.render(report, 100).splitlines() if line.startswith("SID "))
+    measured = report.lines[8].cells[0].measured
+    assert re.match(rf"SID +19\.37 +{measured.mean:.2f} ±{measured.interval.half:.2f} +18\.83 ", sid)
+
+
+def test_terminal_aligns_numbers_whatever_their_footnotes(tmp_path: Path) -> None:
+    lines = terminal.render(make(tmp_path), 100).splitlines()
+    block = lines[next(n for n, line in enumerate(lines) if line.startswith("ME-v2, PSNR")) :]
+    at = {
+        label: next(line for line in block if line.startswith(label)).index(number)
+        for label, number in (("MSEC", "24.29"), ("SID-L", "22.66"))
+    }
+    assert at["MSEC"] == at["SID-L"]
+    ends = [
+        next(line for line in block if line.startswith(label)).index(number) + len(number)
+        for label, number in (("SID ", "21.1"), ("SID-L", "22.25"))
+    ]
+    assert ends[0] == ends[1]
+
+
+def test_best_is_bold_and_second_underlined(tmp_path: Path) -> None:
+    report = make(tmp_path)
+    assert r"\textbf{22.72}" in latex.render(report) and r"\underline{22.59}" in latex.render(report)
+    assert "**22.72**" in markdown.render(report) and "<u>22.59</u>" in markdown.render(report)
+    assert '<span class="best">22.72</span>' in html.render(report) and '<span class="second">22.59</span>' in html.render(report)
+
+
+def test_markdown_tables_are_rectangular(tmp_path: Path) -> None:
+    tables = re.findall(r"(?:^\|.*\|\n)+", markdown.render(make(tmp_path)), re.MULTILINE)
+    assert len(tables) == 4
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+        assert len(table.splitlines()) == 13
+
+
+def hostile(tmp_path: Path) -> Report:
+    """A table whose runs try to break out of every format."""
+    reason = r"<script>alert(1)</script> | $x_1$ & 50% #~^\end{table*} `a` [b](c) {"
+    rows = [{**r, "status": "failed", "value": None, "reason": reason} if r["exposure"] == 0.0 else r for r in score_rows("me", 6)]
+    write_run(tmp_path / "bad_name & 50% $x$ [red]", rows=rows, variant="<b>|&_%$")
+    return fill(ENC, ENC.table("1"), read_results([tmp_path]))
+
+
+def test_texts_from_files_are_escaped(tmp_path: Path) -> None:
+    report = hostile(tmp_path)
+    assert "<script>" not in html.render(report) and "&lt;script&gt;" in html.render(report)
+    page = markdown.render(report)
+    assert "<script>" not in page and r"\| $x\_1$" in page
+    source = latex.render(report)
+    assert source.count(r"\end{table*}") == 1
+    assert r"50\% \#\textasciitilde{}\textasciicircum{}\textbackslash{}end\{table*\}" in source
+    assert "<script>" in terminal.render(report) and "[red]" in terminal.render(report)
+
+
+def test_html_is_balanced(tmp_path: Path) -> None:
+    open_tags: list[str] = []
+
+    class Balance(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            if tag not in ("meta",):
+                open_tags.append(tag)
+
+        def handle_endtag(self, tag):
+            assert open_tags.pop() == tag
+
+    Balance().feed(html.render(make(tmp_path)))
+    assert open_tags == []
+
+
+def test_csv_is_tidy(tmp_path: Path) -> None:
+    report = make(tmp_path)
+    rows = list(csv_reader.DictReader(io.StringIO(csv.render(report))))
+    assert len(rows) == 11 * 13
+    one = next(r for r in rows if (r["row"], r["dataset"], r["group"], r["metric"]) == ("SID", "me", "under", "psnr"))
+    measured = report.lines[8].cells[0].measured
+    assert (one["published"], float(one["measured"]), float(one["low"])) == ("19.37", measured.mean, measured.interval.low)
+    assert (one["data_variant"], one["delta"], one["samples"], one["failures"]) == ("sample", "", "12", "0")
+    parameters = next(r for r in rows if (r["row"], r["metric"]) == ("SID", "params"))
+    assert (parameters["published"], parameters["measured"]) == ("7.40M", "7760163")
+    assert all(r["measured"] == r["run"] == "" for r in rows if r["row"] == "DRBN")
+
+
+def test_json_keeps_its_schema(tmp_path: Path) -> None:
+    report = make(tmp_path)
+    found = json_reader.loads(json.render(report))
+    assert found["schema"] == 1 and found["paper"] == "enc" and found["table"] == "1"
+    documented = set(re.findall(r"`(\w+)`", json.__doc__))
+    row = found["rows"][8]
+    cell = row["cells"][0]
+    for part in (found, found["panels"][0], found["panels"][0]["measured_on"], row, row["parameters"], cell, cell["measured"]):
+        assert set(part) <= documented, set(part) - documented
+    assert cell["measured"]["mean"] == report.lines[8].cells[0].measured.mean
+    assert (cell["published"], cell["delta"], cell["variant"]) == ("19.37", None, "psnr:rgb-u8")
+    assert found["panels"][0]["measured_on"]["comparable"] is False and found["panels"][1]["measured_on"] is None
+    assert found["footnotes"][row["cells"][1]["notes"][0] - 1].startswith("The paper does not say which SSIM")
+
+
+@pytest.mark.parametrize("number", [t.number for t in ENC.paper.tables])
+@pytest.mark.parametrize("renderer", (*TEXTS, csv, json), ids=lambda m: m.__name__)
+def test_every_table_renders_without_runs(renderer, number: str, tmp_path: Path) -> None:
+    report = fill(ENC, ENC.table(number), read_results([]))
+    text = renderer.render(report)
+    assert all(cell.published in text for line in report.lines for cell in line.cells)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed: the LaTeX tables are not compiled")
+@pytest.mark.parametrize("made", [make, hostile])
+def test_latex_compiles_and_fits_the_page(made, tmp_path: Path) -> None:
+    source = latex.render(made(tmp_path / "runs"))
+    packages = re.findall(r"\\usepackage\S+\}", source.splitlines()[0])
+    assert len(packages) == 3
+    lines = [
+        r"\documentclass[twocolumn]{article}",
+        r"\usepackage[margin=2cm]{geometry}",
+        *packages,
+        r"\begin{document}",
+        source,
+        r"\end{document}",
+    ]
+    (tmp_path / "table.tex").write_text("\n".join(lines))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout and "Float too large" not in done.stdout
+    assert (tmp_path / "table.pdf").stat().st_size > 10_000
