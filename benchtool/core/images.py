@@ -13,8 +13,10 @@ import numpy as np
 
 from benchtool.core.errors import UserError
 from benchtool.core.files import write_bytes
+from benchtool.core.resample import Resampler
 
 MAX_PIXELS = 400_000_000  # a larger header is refused before any pixel is decoded
+STRIP = 64  # rows worked on together, so that they stay in the processor's cache
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 SUBSAMPLING = {
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
@@ -78,6 +80,8 @@ def _tiff_header(path: Path) -> tuple[int, int, int, bytes | None]:
 
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages[0]
+        if page.samplesperpixel > 1 and page.planarconfig != tifffile.PLANARCONFIG.CONTIG:
+            raise ValueError("its channels are stored apart, planar configuration 2; save it again interleaved")  # OpenCV would mix them up
         return page.imagewidth, page.imagelength, int(page.tags.valueof(274, 1)), page.tags.valueof(34675)
 
 
@@ -96,6 +100,8 @@ def read_picture(path: Path) -> Picture:
         pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise UserError(f"{path}: cannot be decoded ({error.err})") from None
+    if pixels is not None and path.suffix.lower() in (".tif", ".tiff"):
+        pixels = orient(pixels, {6: 8, 8: 6}.get(orientation, orientation))  # OpenCV turns TIFFs, whatever the flag: turn them back
     if pixels is None or pixels.shape[:2] != (height, width):
         raise UserError(f"{path}: cannot be decoded; the file is damaged or of an unsupported kind")
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
@@ -114,8 +120,9 @@ def read_picture(path: Path) -> Picture:
 
 
 def _ends_whole(data: np.ndarray) -> bool:
-    """Whether a JPEG holds its end marker (libjpeg fills a cut file with grey without an error)."""
-    return data.tobytes().rfind(b"\xff\xd9") > 0
+    """Whether a JPEG's end marker follows its last scan (libjpeg fills a cut file with grey without an error; a thumbnail has its own)."""
+    content = data.tobytes()
+    return content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
 
 
 def orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -176,16 +183,11 @@ def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     """Bicubic (a = -0.5) with antialiasing when shrinking, as MATLAB's imresize: the one resize of benchtool.
 
     Args:
-        pixels: H x W x C, uint8 (fixed-point arithmetic, rounded) or float32.
+        pixels: H x W x C, uint8 (rounded after each direction, first down, then across) or float32 (not clipped).
     """
-    from PIL import Image as Pillow
-
     if pixels.shape[:2] == (height, width):
         return pixels
-    if pixels.dtype == np.uint8:
-        return np.asarray(Pillow.fromarray(pixels).resize((width, height), Pillow.Resampling.BICUBIC))
-    planes = [
-        np.asarray(Pillow.fromarray(np.ascontiguousarray(pixels[:, :, c], np.float32)).resize((width, height), Pillow.Resampling.BICUBIC))
-        for c in range(pixels.shape[2])
-    ]
-    return np.stack(planes, axis=2).astype(pixels.dtype, copy=False)
+    resampler = Resampler((pixels.shape[1], pixels.shape[0]), (width, height), pixels.shape[2], whole=pixels.dtype == np.uint8)
+    for top in range(0, len(pixels), STRIP):
+        resampler.push(pixels[top : top + STRIP])
+    return resampler.image().astype(pixels.dtype, copy=False)

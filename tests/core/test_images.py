@@ -48,19 +48,30 @@ def test_float_tiff(tmp_path: Path, picture: np.ndarray) -> None:
     assert np.array_equal(read_picture(tmp_path / "a.tif").pixels, pixels)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_agrees_with_pillow(tmp_path: Path, picture: np.ndarray, orientation: int) -> None:
+def test_orientation_agrees_with_pillow(tmp_path: Path, picture: np.ndarray, orientation: int, suffix: str) -> None:
     from PIL import ImageOps
 
+    path = tmp_path / f"a{suffix}"
     image = Pillow.fromarray(picture)
     exif = image.getexif()
     exif[0x0112] = orientation
-    image.save(tmp_path / "a.png", exif=exif)
-    expected = np.asarray(ImageOps.exif_transpose(Pillow.open(tmp_path / "a.png")))
-    stored = read_picture(tmp_path / "a.png")
+    image.save(path, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Pillow.open(path)))
+    stored = read_picture(path)
+    assert np.array_equal(stored.pixels, picture)
     assert np.array_equal(orient(stored.pixels, stored.orientation), expected)
     assert stored.size == expected.shape[1::-1]
-    assert np.array_equal(read_image(tmp_path / "a.png"), expected)
+    assert np.array_equal(read_image(path), expected)
+
+
+def test_a_tiff_of_separate_channels_is_refused(tmp_path: Path, picture: np.ndarray) -> None:
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "a.tif", picture.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate")
+    with pytest.raises(UserError, match="stored apart"):
+        read_picture(tmp_path / "a.tif")
 
 
 def test_grey_and_palette_become_rgb(tmp_path: Path, picture: np.ndarray) -> None:
@@ -79,7 +90,13 @@ def test_refused(tmp_path: Path, picture: np.ndarray) -> None:
     write_image(tmp_path / "cut.png", picture)
     data = (tmp_path / "cut.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
-    for name in ("text.png", "cut.jpg", "cut.png", "absent.png"):
+    exif = Pillow.Exif()
+    exif[0x010E] = encode_image(picture[::4, ::4], ".jpg")  # a thumbnail with an end marker of its own
+    Pillow.fromarray(picture).save(tmp_path / "thumbnail.jpg", exif=exif)
+    assert read_image(tmp_path / "thumbnail.jpg").shape == picture.shape
+    data = (tmp_path / "thumbnail.jpg").read_bytes()
+    (tmp_path / "thumbnail.jpg").write_bytes(data[: len(data) - 200])
+    for name in ("text.png", "cut.jpg", "thumbnail.jpg", "cut.png", "absent.png"):
         with pytest.raises(UserError, match=name):
             read_image(tmp_path / name)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import multiprocessing
 import os
+import signal
+import time
 
 import pytest
 
@@ -36,3 +40,38 @@ def test_environment_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_items() -> None:
     assert run_batch(work, [], lambda *_: None, label="none") == []
+
+
+def full_disk(value: int) -> int:
+    if value:
+        raise OSError(errno.ENOSPC, "No space left on device", "x")
+    return value
+
+
+def test_a_full_disk_ends_the_batch() -> None:
+    """Every further item would fail too."""
+    results: list[str] = []
+    with pytest.raises(OSError, match="No space left") as error:
+        run_batch(full_disk, [(str(v), v) for v in range(50)], lambda name, _: results.append(name), label="write", jobs=1)
+    assert error.value.errno == errno.ENOSPC and error.value.filename == "x" and results == ["0"]
+
+
+def unreadable(value: int) -> None:
+    raise OSError(errno.EACCES, "Permission denied")
+
+
+def test_an_unreadable_file_is_one_failure() -> None:
+    assert len(run_batch(unreadable, [("a", 0), ("b", 1)], lambda *_: None, label="read", jobs=1)) == 2
+
+
+def interrupting(value: int) -> None:
+    if value == 0:
+        os.kill(os.getppid(), signal.SIGINT)  # what Ctrl-C does to the parent
+    time.sleep(60)
+
+
+def test_ctrl_c_does_not_wait_for_work_in_flight() -> None:
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(interrupting, [(str(v), v) for v in range(4)], lambda *_: None, label="slow", jobs=2)
+    assert time.monotonic() - begun < 30 and not multiprocessing.active_children()

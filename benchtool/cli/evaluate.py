@@ -1,0 +1,102 @@
+"""`benchtool evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from benchtool.core.errors import UserError
+
+if TYPE_CHECKING:
+    from benchtool.evaluation.evaluate import Outcome
+
+
+def evaluate(
+    method: Annotated[str, typer.Argument(metavar="METHOD|RUN", help="A method that needs no training, or a run.", show_default=False)],
+    data: Annotated[Path, typer.Option(help="Folder of the dataset.", show_default=False)],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    protocol: Annotated[str, typer.Option(help="How to measure.")] = "enc",
+    metrics: Annotated[Optional[str], typer.Option(help="Instead of the protocol's: psnr:rgb-u8,ssim,loe ...")] = None,
+    target: Annotated[Optional[str], typer.Option(help="Role of the target, such as expert_a; default: the protocol's.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="Folder of the results; default: the run's, or runs/METHOD.")] = None,
+    checkpoint: Annotated[Optional[str], typer.Option(help="STAGE.best or STAGE.last; default: the last stage's best.")] = None,
+    keep: Annotated[str, typer.Option(help="Predictions to leave on the disk: all, none, or how many.")] = "all",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Scoring processes; default: one a core.")] = None,
+    root: Annotated[Optional[list[str]], typer.Option(help="NAME=DIR: where a root of the dataset is now; may be repeated.")] = None,
+    options: Annotated[Optional[list[str]], typer.Option("--set", "-s", help="option=value of a method; may be repeated.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print for programs: this evaluation's entry of summary.json.")] = False,
+) -> None:
+    """Predict a split and score it; the same command continues interrupted work, and computes nothing twice.
+
+    Predictions, scores.parquet and summary.json go to OUT. Exit code 1 if some samples failed: they are listed, the others are done.
+
+    Example: benchtool evaluate runs/sid --data me
+    """
+    from benchtool.core.console import say
+    from benchtool.evaluation.evaluate import evaluate as run
+
+    try:
+        outcome = run(
+            method, data, split=split, protocol=protocol, metric_keys=[key.strip() for key in (metrics or "").split(",") if key.strip()],
+            target=target, out=out, checkpoint=checkpoint, keep=_count(keep), device=device, jobs=jobs,
+            roots=_pairs("--root", root), options=_options(options),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        say("\nstopped; what is finished is kept: run the same command again to continue")
+        raise typer.Exit(130) from None
+    if json:
+        import json as formatter
+
+        print(formatter.dumps(outcome.entry, indent=2))
+    else:
+        _print(outcome)
+    if outcome.failures:
+        say(f"{len(outcome.failures)} failed; the rest is done:")
+        for failure in outcome.failures:
+            say(f"  {failure.item}: {failure.reason}")
+        raise typer.Exit(1)
+
+
+def _count(keep: str) -> int | None:
+    if keep == "all":
+        return None
+    if keep != "none" and not keep.isdecimal():
+        raise UserError(f"--keep {keep}: give all, none, or a number")
+    return 0 if keep == "none" else int(keep)
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    for text in given or ():
+        if "=" not in text:
+            raise UserError(f"{option} {text}: give NAME=VALUE")
+    return dict(text.split("=", 1) for text in given or ())
+
+
+def _options(given: list[str] | None) -> dict[str, Any]:
+    """Values as YAML reads them, as in recipes: 2 is a number, true a truth value."""
+    import yaml
+
+    try:
+        return {name: yaml.safe_load(value) for name, value in _pairs("--set", given).items()}
+    except yaml.YAMLError:
+        raise UserError(f"--set {' '.join(given or ())}: a value is not valid YAML") from None
+
+
+def _print(outcome: Outcome) -> None:
+    from benchtool.core import catalog
+
+    entry = outcome.entry
+    measured = f"{entry['dataset']} ({entry['variant']}), {entry['split']}: {entry['samples']:,} samples of {entry['scenes']:,} scenes"
+    done = f"{outcome.predicted:,} predicted and {outcome.scored:,} scored now"
+    print(f"{outcome.folder}: {measured}, protocol {entry['protocol']}, target {entry['target']}; {done}")
+    groups = list(dict.fromkeys(group for means in entry["means"].values() for group in means))
+    width = max(len(key) for key in entry["metrics"])
+    print(" " * width, *(f"{group:>9}" for group in groups))
+    for key, means in entry["means"].items():
+        decimals = catalog.facts("metrics", key.partition(":")[0]).decimals
+        cells = ("-" if (value := means.get(group)) is None else f"{value:.{decimals}f}" for group in groups)
+        left_out = ", ".join(f"{count} {why}" for why, count in entry["excluded"].get(key, {}).items())
+        print(f"{key:{width}}", *(f"{cell:>9}" for cell in cells), f"   left out: {left_out}" if left_out else "")

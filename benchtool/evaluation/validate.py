@@ -1,0 +1,70 @@
+"""Validation during training: the mean of a metric over a split, by the very code that `evaluate` predicts and scores with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from benchtool import metrics
+from benchtool.core.errors import UserError
+from benchtool.core.manifest import Dataset
+from benchtool.evaluation.means import group_means
+from benchtool.evaluation.predict import predict
+from benchtool.evaluation.samples import eight_bit, read_inputs, read_target
+from benchtool.methods.base import Method
+
+
+@dataclass
+class Validation:
+    """A metric over a split.
+
+    Attributes:
+        value: mean over the samples (`means.mean`).
+        groups: the same for each exposure group that has samples.
+        scores: sample -> its value.
+    """
+
+    value: float
+    groups: dict[str, float]
+    scores: dict[str, float]
+
+
+def validate(
+    method: Method,
+    dataset: Dataset,
+    split: str,
+    *,
+    metric: str = "psnr:rgb-u8",
+    target: str | None = None,
+    exposures: Sequence[float] | None = None,
+    device: str | torch.device = "cpu",
+) -> Validation:
+    """Measure `method` on a split; its training mode is put back afterwards.
+
+    Args:
+        target: role of the target; the dataset's default where None.
+        exposures: only samples of these EVs; all where None.
+
+    Raises:
+        UserError: no sample is left, an image is missing, or the metric is not defined for one.
+    """
+    measure = metrics.find(metric)
+    role = target or dataset.facts.default_target
+    chosen = [s for s in dataset.split(split) if exposures is None or s.exposure in exposures]
+    if not chosen:
+        raise UserError(f"{dataset.folder}: no {split} sample has an exposure of {', '.join(f'{ev:g}' for ev in exposures)} EV")
+    training = method.training
+    method.eval()
+    try:
+        scores = {}
+        for sample in chosen:
+            inputs = read_inputs(dataset, sample)
+            output = predict(method, inputs, [i.ev for i in sample.inputs], device)
+            aim = read_target(dataset, sample, role) if measure.needs("target") else None
+            scores[sample.sample] = measure.score(output, aim, eight_bit(inputs[0])).value
+    finally:
+        method.train(training)
+    means = group_means(dataset, chosen, scores)
+    return Validation(means.pop("all"), means, scores)

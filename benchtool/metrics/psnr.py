@@ -1,0 +1,55 @@
+"""PSNR: 10 log10(255^2 / MSE), in dB. Higher is better; infinite where the images are equal, never capped.
+
+The default is what ENC's validation code and scikit-image compute: one MSE over all pixels and channels of 8-bit RGB.
+The other variants are not the same scale: on photographs luma is about 2 dB higher, grey 0.7 dB.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from benchtool.core.spec import MetricSpec, Score
+from benchtool.metrics import luma, same_shape
+
+SPEC = MetricSpec(
+    title="PSNR",
+    variants={
+        "rgb-u8": "one mean squared error over the three channels of 8-bit RGB, peak 255",
+        "y-16..235": "luma of BT.601 in 16..235, not rounded, peak 255 (BasicSR's test_y_channel)",
+        "gray": "8-bit grey by OpenCV's RGB2GRAY, peak 255",
+        "per-channel": "mean of the three channels' PSNR",
+    },
+    needs=("target",),
+    higher_is_better=True,
+    unit="dB",
+    version="1",
+    source="checked against scikit-image",
+    decimals=2,
+)
+
+
+def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: str = "rgb-u8") -> Score:
+    """PSNR of two H x W x 3 RGB uint8 images of one size.
+
+    Facts: `mse` (a list for `per-channel`), and `identical` where the value is infinite.
+
+    Raises:
+        ValueError: the images differ in size, or are not 8-bit RGB.
+    """
+    same_shape(output, target, "target")
+    if variant == "per-channel":
+        errors = [_mse(output[:, :, c], target[:, :, c]) for c in range(3)]
+    else:
+        convert = {"rgb-u8": np.ascontiguousarray, "y-16..235": luma, "gray": lambda rgb: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)}[variant]
+        errors = [_mse(convert(output), convert(target))]
+    value = sum(10 * math.log10(255**2 / mse) if mse else math.inf for mse in errors) / len(errors)
+    facts = {"mse": errors if variant == "per-channel" else errors[0]}
+    return Score(value, facts | {"identical": True} if math.isinf(value) else facts)
+
+
+def _mse(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean squared difference; exact for uint8."""
+    return cv2.norm(one, other, cv2.NORM_L2SQR) / one.size
