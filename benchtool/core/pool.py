@@ -118,7 +118,7 @@ def _round(
                 while waiting and not broken and len(flying) < 2 * jobs:
                     name, argument = waiting.pop()
                     try:
-                        with _no_interrupt():  # workers start here, and inherit it: Ctrl-C is for this process
+                        with no_interrupt():  # workers start here, and inherit it: Ctrl-C is for this process
                             flying[pool.submit(worker, argument)] = name
                     except BrokenProcessPool:
                         waiting.append((name, argument))
@@ -141,7 +141,7 @@ def _round(
 
 
 @contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
+def no_interrupt() -> Iterator[None]:
     """Hold back SIGINT in this thread and in processes started meanwhile; one that comes is delivered afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -1,0 +1,115 @@
+"""`benchtool data`: datasets from raws and from other datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
+
+import typer
+
+from benchtool.core.errors import UserError
+
+if TYPE_CHECKING:
+    from benchtool.core.manifest import Dataset
+    from benchtool.datasets.me import Outcome
+
+app = typer.Typer(help="Make datasets: sample raws, ME rendered from raws, and what is derived from them.", no_args_is_help=True)
+
+
+@app.command("sample-raws")
+def sample_raws(
+    out: Annotated[Path, typer.Argument(help="Folder to write them to.", show_default=False)],
+    seed: Annotated[int, typer.Option(help="Seed of the sensor noise.")] = 0,
+    noise: Annotated[bool, typer.Option("--noise/--no-noise", help="Sensor noise.")] = True,
+) -> None:
+    """Make raws to try everything with: DNGs and expert images of real photographs, in FiveK's layout.
+
+    Example: benchtool data sample-raws raws
+    """
+    from benchtool.datasets.sample_raws import build
+
+    build(out, seed=seed, noise=noise)
+    print(f"{out}: next, benchtool data render-me {out} me --scale 1")
+
+
+@app.command("render-me")
+def render_me(
+    raws: Annotated[Path, typer.Argument(help="Folder of raws: FiveK's archive, or any folder of files LibRaw reads.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder of the dataset.", show_default=False)],
+    experts: Annotated[Optional[Path], typer.Option(help="Folder of tiff16_a ... tiff16_e; default: looked for beside the raws.")] = None,
+    mode: Annotated[Literal["adobe", "linear"], typer.Option(help="White-preserving as published, or a plain gain.")] = "adobe",
+    quality: Annotated[Literal["exact", "fast", "reference"], typer.Option(help="Demosaic and order of steps.")] = "exact",
+    tone: Annotated[Literal["none", "profile"], typer.Option(help="The DNG's own tone curve, or none.")] = "none",
+    scale: Annotated[Optional[float], typer.Option(min=0.01, max=1, help="Output side over raw side; default: 0.3, as published.")] = None,
+    long_edge: Annotated[Optional[int], typer.Option(min=16, help="Pixels of the longer output side, instead of --scale.")] = None,
+    format: Annotated[Literal["jpg", "png"], typer.Option(help="jpg is quality 75, 4:2:0, as published.")] = "jpg",
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; default: one a core, as memory allows.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the split of raws that are not FiveK's.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Insist on continuing what is in OUT.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Remove what this command made in OUT and begin anew.")] = False,
+) -> None:
+    """Render raws at EV -1.5, -1, 0, +1 and +1.5 into the multi-exposure dataset ME.
+
+    FiveK's photos get the published split, other raws a seeded one. The same command continues interrupted work.
+    Exit code 1 if some raws failed: they are listed, the others are done.
+
+    Example: benchtool data render-me fivek_dataset me
+    """
+    if scale is not None and long_edge is not None:
+        raise UserError("--scale and --long-edge exclude each other; give one")
+    if resume and restart:
+        raise UserError("--resume and --restart exclude each other; give one")
+    from benchtool.core.console import say
+    from benchtool.datasets import me
+    from benchtool.rendering.develop import Settings
+
+    settings = Settings(mode=mode, quality=quality, tone=tone, scale=0.3 if scale is None else scale, long_edge=long_edge)
+    start = "resume" if resume else "restart" if restart else "auto"
+    try:
+        outcome = me.render_me(raws, out, settings, format=format, seed=seed, experts=experts, jobs=jobs, start=start)
+    except KeyboardInterrupt:
+        say(f"\nstopped; what is finished is kept in {out}: run the same command again to continue")
+        raise typer.Exit(130) from None
+    _report(outcome, out)
+
+
+@app.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help="The dataset to make, such as me-v2.", show_default=False)],
+    src: Annotated[Path, typer.Argument(help="Folder of what it is made from.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder of the dataset.", show_default=False)],
+) -> None:
+    """Make a dataset's manifest from files that are there; nothing is copied.
+
+    Example: benchtool data prepare me-v2 me me-v2
+    """
+    from benchtool.core import catalog
+
+    module = catalog.load("datasets", name)
+    if not hasattr(module, "prepare"):
+        raise UserError(f"'{name}' is made from raws: benchtool data render-{name} RAWS OUT")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is a file; give a folder to write the dataset to")
+    _print_counts(module.prepare(src, out), out)
+
+
+def _report(outcome: Outcome, out: Path) -> None:
+    """Counts, then notes, then every failure; exit code 1 where there is one."""
+    from benchtool.core.console import say
+
+    if outcome.dataset:
+        _print_counts(outcome.dataset, out)
+    for note in outcome.notes:
+        say(f"note: {note}")
+    if outcome.failures:
+        whole = "the rest is done" if outcome.dataset else "nothing could be rendered, so there is no dataset"
+        say(f"{len(outcome.failures)} failed; {whole}:")
+        for failure in outcome.failures:
+            say(f"  {failure.item}: {failure.reason}")
+        raise typer.Exit(1)
+
+
+def _print_counts(dataset: Dataset, out: Path) -> None:
+    facts = dataset.facts
+    counts = ", ".join(f"{split} {c['samples']:,} of {c['scenes']:,} scene{'s' * (c['scenes'] != 1)}" for split, c in facts.counts.items())
+    print(f"{out}: {facts.name} ({facts.variant}), {len(dataset.samples):,} samples: {counts}")
