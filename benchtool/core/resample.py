@@ -1,4 +1,4 @@
-"""Bicubic resampling with antialiasing, in strips of rows: Keys' kernel (a = -0.5), widened when shrinking, as MATLAB's imresize and Pillow.
+"""Bicubic resampling with antialiasing, in strips of rows: Keys' kernel (a = -0.5), widened when shrinking, as in MATLAB and Pillow.
 
 8-bit pixels are summed exactly: a weight is a multiple of 2^-15, so that every sum is a whole number of 2^-15 below 2^9, which
 float32 holds. The order of summation cannot matter, hence neither the machine nor its linear algebra library.
@@ -46,15 +46,20 @@ class Resampler:
         """
         self._channels, self._target, self._whole = channels, target, whole
         self._row = self._next = 0  # rows taken so far; first block not finished
-        self._down = _blocks(size[1], target[1], _ROWS, whole)
-        self._across = _spread(size[0], target[0], channels, whole)
+        self._height, self._same = size[1], tuple(size) == tuple(target)
+        self._down = () if self._same else _blocks(size[1], target[1], _ROWS, whole)
+        self._across = () if self._same else _spread(size[0], target[0], channels, whole)
         self._sums: dict[int, np.ndarray] = {}
         self._middle = np.empty((target[1], size[0] * channels), np.uint8 if whole else np.float32)
 
     def push(self, strip: np.ndarray) -> None:
         """Take the next rows: n x width x channels; float32 saves a conversion, also for whole numbers."""
+        top, bottom = self._row, self._row + len(strip)
+        self._row = bottom
+        if self._same:
+            self._middle[top:bottom] = strip.reshape(len(strip), -1)
+            return
         rows = np.ascontiguousarray(strip, np.float32).reshape(len(strip), -1)
-        top, bottom = self._row, self._row + len(rows)
         for block in self._down[self._next :]:
             if block.low >= bottom:
                 break
@@ -67,13 +72,14 @@ class Resampler:
                 self._next += 1
             else:
                 self._sums[block.first] = part
-        self._row = bottom
 
     def image(self) -> np.ndarray:
         """The result once every row was given: height x width x channels."""
-        if self._next < len(self._down):
-            raise ValueError(f"only {self._row} rows of the image were given")
+        if self._row != self._height:
+            raise ValueError(f"{self._row} rows of {self._height} were given")
         width, height = self._target
+        if self._same:
+            return self._middle.reshape(height, width, self._channels)
         result = np.empty((height, width * self._channels), self._middle.dtype)
         for top in range(0, height, _CHUNK):
             rows = self._middle[top : top + _CHUNK].astype(np.float32, copy=False)

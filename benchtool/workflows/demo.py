@@ -28,8 +28,7 @@ def steps(out: Path, jobs: int | None) -> Iterator[tuple[str, list[str]]]:
     yield "ME-v2: the middle exposure as the target", ["data", "prepare", "me-v2", str(out / "me"), str(out / "me-v2")]
     for dataset in DATASETS:
         data = ["--data", str(out / dataset)]
-        run = runs / f"clahe.{dataset}"
-        yield f"CLAHE on {dataset}", ["evaluate", "clahe", *data, "--out", str(run), *parallel]
+        yield f"CLAHE on {dataset}", ["evaluate", "clahe", *data, "--out", str(runs / "clahe"), *parallel]
         for recipe in TRAINED:
             run = runs / f"{recipe}.{dataset}"
             yield f"a short training of {recipe} on {dataset}", ["train", f"{recipe}:{dataset}", *data, "--out", str(run), "--smoke"]

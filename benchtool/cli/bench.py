@@ -1,0 +1,39 @@
+"""`benchtool bench`: speed, measured against peers in the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(help="Speed against peers, in one run each.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Keeps the commands below named even while there is one."""
+
+
+@app.command()
+def render(
+    raws: Annotated[Optional[list[Path]], typer.Argument(help="Raw files; default: one of 12 megapixels, made up.", show_default=False)] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the median counts.")] = 5,
+    json: Annotated[Optional[Path], typer.Option(help="Write every figure to this file.")] = None,
+) -> None:
+    """Time the development of five exposures: rawpy called for each, ours in each quality, and the floor.
+
+    Example: benchtool bench render photo.dng --json render.json
+    """
+    from benchtool.core.files import write_json
+    from benchtool.workflows.bench_render import DESCRIPTION, bench_render
+
+    result = bench_render(raws or [], repeats)
+    for raw in result["raws"]:
+        print(f"{raw['raw']}: {raw['bytes']:,} bytes; one thread, median of {repeats}")
+        print(f"  {'':16} {'seconds':>8} {'x naive':>8} {'x floor':>8} {'MiB':>6}")
+        for name, row in raw["variants"].items():
+            figures = f"{row['median_s']:8.3f} {row['faster_than_naive']:8.2f} {row['of_floor']:8.2f} {row['peak_mib']:6.0f}"
+            print(f"  {name:16} {figures}  {DESCRIPTION[name]}")
+    if json is not None:
+        write_json(json, result)
