@@ -1,0 +1,129 @@
+"""A run's folder: begun, continued or begun anew, with what ran (`recipe.resolved.yaml`), on what (`provenance.json`), and what came of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from benchtool.core.errors import UserError
+from benchtool.core.files import clear_temporary, read_json, write_json, write_text
+from benchtool.core.recipe import Recipe
+from benchtool.core.recipe_text import read_yaml, write_yaml
+
+RECIPE = "recipe.resolved.yaml"
+OWN = ("log.csv", "tensorboard", "provenance.json", "summary.json", "predictions", "scores.parquet")  # less recipe and checkpoints
+
+
+def begin(folder: Path, recipe: Recipe, resume: bool = False, restart: bool = False) -> Recipe:
+    """Make `folder` the run of `recipe`; one that already is goes on.
+
+    Returns:
+        The recipe to run: with what an interrupted run has already settled (the worst exposure).
+
+    Raises:
+        UserError: another recipe there (the first difference is named), something else there, or nothing to resume.
+    """
+    if restart:
+        _discard(folder)
+    there = read_recipe(folder)
+    if there is not None:
+        if found := difference(_as_asked(there, recipe).resolved(), recipe.resolved()):
+            raise UserError(f"{folder}: holds a run of another recipe ({found}); choose another --out, or --restart to begin anew")
+        clear_temporary(folder / "checkpoints")
+        return there
+    if resume:
+        raise UserError(f"--resume: {folder} holds no run")
+    if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise UserError(f"{folder}: is not empty and holds no run of `benchtool train`; choose another --out")
+    write_recipe(folder, recipe)
+    return recipe
+
+
+def read_recipe(folder: Path) -> Recipe | None:
+    """What runs in `folder`, None where nothing does; UserError where its recipe is damaged."""
+    path = folder / RECIPE
+    if not path.is_file():
+        return None
+    try:
+        return Recipe.model_validate(read_yaml(path.read_text(), str(path)))
+    except ValidationError as error:
+        raise UserError(f"{path}: not a recipe this version writes ({error.errors()[0]['msg']}); begin anew with --restart") from None
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write `recipe.resolved.yaml`."""
+    write_text(folder / RECIPE, write_yaml(recipe.resolved()))
+
+
+def _as_asked(there: Recipe, asked: Recipe) -> Recipe:
+    """`there` without what training settled and `asked` leaves open."""
+    if len(there.stages) != len(asked.stages):
+        return there
+    pairs = zip(there.stages, asked.stages)
+    stages = [t.model_copy(update={"worst": None}) if t.exposures == a.exposures == "worst" and a.worst is None else t for t, a in pairs]
+    return there.model_copy(update={"stages": stages})
+
+
+def difference(there: Any, here: Any, place: str = "") -> str | None:
+    """The first place where plain values differ, in words.
+
+    >>> difference({"stages": [{"epochs": 3}]}, {"stages": [{"epochs": 4}]})
+    'stages.0.epochs: 3 there, 4 here'
+    """
+    if isinstance(there, dict) and isinstance(here, dict):
+        pairs = {key: (there.get(key), here.get(key)) for key in (*there, *here)}
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        pairs = {str(number): pair for number, pair in enumerate(zip(there, here))}
+    else:
+        return None if there == here else f"{place}: {_short(there)} there, {_short(here)} here"
+    found = (difference(*pair, f"{place}.{key}" if place else key) for key, pair in pairs.items())
+    return next((text for text in found if text), None)
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _discard(folder: Path) -> None:
+    """Remove a run, checkpoints first and in one rename, its recipe last: killed on the way, it is a run still."""
+    old = folder / ".discarded"
+    shutil.rmtree(old, ignore_errors=True)
+    if not (folder / RECIPE).is_file():
+        return
+    if (folder / "checkpoints").exists():
+        (folder / "checkpoints").rename(old)
+    for name in (*OWN, RECIPE):
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def add_provenance(folder: Path, entry: dict[str, Any]) -> None:
+    """Append what a start of training ran on.
+
+    Raises:
+        UserError: an earlier start saw other data, or shared the batches among another number of processes.
+    """
+    path = folder / "provenance.json"
+    entries = read_json(path) if path.is_file() else []
+    for key, what in (("fingerprint", "on data with the fingerprint"), ("processes", "with a number of processes of")):
+        if entries and entries[0][key] != entry[key]:
+            raise UserError(f"{folder}: was begun {what} {entries[0][key]}, not {entry[key]}; continue as it was begun, or --restart")
+    write_json(path, [*entries, entry])
+
+
+def write_summary(folder: Path, facts: dict[str, Any]) -> None:
+    """Put training's part into `summary.json`; what `evaluate` wrote there stays."""
+    path = folder / "summary.json"
+    before = read_json(path) if path.is_file() else {"evaluations": []}
+    write_json(path, {"schema": 1, "run": folder.resolve().name, **facts, **{k: v for k, v in before.items() if k not in ("schema", "run", *facts)}})
+
+
+def finished(folder: Path) -> str | None:
+    """When the run's training ended, None while it has not."""
+    path = folder / "summary.json"
+    return ((read_json(path) if path.is_file() else {}).get("trained") or {}).get("finished")

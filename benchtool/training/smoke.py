@@ -1,0 +1,61 @@
+"""`--smoke`: any recipe in about a minute on a CPU. Every stage runs, through the code of a real training, only less of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from benchtool.core.errors import UserError
+from benchtool.core.manifest import Dataset, Sample
+from benchtool.core.recipe import Recipe, StageRecipe
+
+STEPS = 8  # of a stage
+BATCH = 4
+PATCH = 128
+MULTIPLE = 16
+
+
+def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
+    """One epoch of at most 8 steps a stage, of at most 4 patches; the patch is the largest multiple of 16 that fits, at most 128.
+
+    Raises:
+        UserError: an image is smaller than 16 pixels.
+    """
+    train = dataset.split("train")
+    smallest = min((min(i.width, i.height), i.path) for s in train for i in s.inputs)
+    if smallest[0] < MULTIPLE:
+        raise UserError(f"{smallest[1]}: {smallest[0]} pixels are too few even for --smoke, which needs {MULTIPLE}")
+
+    def less(stage: StageRecipe) -> StageRecipe:
+        patch = min(smallest[0], PATCH, stage.patch or PATCH) // MULTIPLE * MULTIPLE
+        samples = min(sum(s.exposure in evs for s in train) for evs in _choices(stage, dataset)) if stage.exposures != "all" else len(train)
+        accumulate = min(stage.accumulate, max(1, samples // processes))
+        return stage.model_copy(
+            update={
+                "epochs": None if stage.steps else 1,
+                "steps": min(stage.steps, STEPS) if stage.steps else None,
+                "validate_every": None,
+                "patch": max(patch, MULTIPLE),
+                "accumulate": accumulate,
+                "batch": max(1, min(stage.batch, BATCH, samples // (accumulate * processes))),
+                "players": {name: player.model_copy(update={"from_epoch": 1}) for name, player in stage.players.items()},
+            }
+        )
+
+    return recipe.model_copy(update={"smoke": True, "stages": [less(stage) for stage in recipe.stages]})
+
+
+def _choices(stage: StageRecipe, dataset: Dataset) -> list[list[float]]:
+    """The exposures a stage may come to train on."""
+    if stage.exposures == "worst" and stage.worst is None:
+        return list(dataset.facts.exposure_groups.values())
+    return [stage.worst or stage.exposures]
+
+
+def fewer(dataset: Dataset) -> Dataset:
+    """The dataset with little to validate: of the scene with the smallest images, one sample of each exposure group."""
+    scenes: dict[str, list[Sample]] = {}
+    for sample in (s for s in dataset.samples if s.split == "val"):
+        scenes.setdefault(sample.scene, []).append(sample)
+    chosen = min(scenes.values(), key=lambda samples: samples[0].inputs[0].width * samples[0].inputs[0].height)
+    groups = {dataset.group(sample.exposure): sample for sample in reversed(chosen)}
+    return dataclasses.replace(dataset, samples=[s for s in dataset.samples if s.split != "val" or s in groups.values()])
