@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from benchtool.core import catalog
+from benchtool.core.recipe import StageRecipe, load_recipe
 from benchtool.core.spec import MethodSpec
 from benchtool.methods import create, load_weights
 from benchtool.methods.base import Batch, Method, Stage, count_parameters
@@ -213,7 +213,7 @@ def recipes_name_its_losses(subject: Subject) -> str:
     method = subject.build()
     teacher = copy.deepcopy(method).requires_grad_(False)
     for recipe, stage in stages:
-        context = Stage(stage["name"], stage["losses"], teacher if "teacher" in stage else None)
+        context = Stage(stage.name, stage.losses, teacher if stage.teacher else None)
         given = {}
         for player in subject.spec.players:
             given |= method.losses(example_batch(subject.spec), context, player)
@@ -223,10 +223,9 @@ def recipes_name_its_losses(subject: Subject) -> str:
     return ", ".join(dict.fromkeys(recipe for recipe, _ in stages))
 
 
-def _recipe_stages(subject: Subject) -> list[tuple[str, dict[str, Any]]]:
+def _recipe_stages(subject: Subject) -> list[tuple[str, StageRecipe]]:
     """(recipe, stage) of every recipe that trains the method."""
-    recipes = recipes_of(subject.name).items()
-    return [(name, recipe.get("defaults", {}) | stage) for name, recipe in recipes for stage in recipe["stages"]]
+    return [(name, stage) for name in recipes_of(subject.name) for stage in load_recipe(name).stages]
 
 
 def tiles_as_it_says(subject: Subject) -> str:
@@ -279,7 +278,7 @@ def _players(subject: Subject) -> tuple[str, ...]:
 def _total(method: Method, subject: Subject, player: str) -> Tensor:
     """All losses of a player on the fixed batch, each of weight 1, in the first stage of a recipe (or one that names no loss)."""
     torch.manual_seed(2)
-    weights = next((stage["losses"] for _, stage in _recipe_stages(subject)), {})
+    weights = next((stage.losses for _, stage in _recipe_stages(subject)), {})
     losses = method.losses(example_batch(subject.spec), Stage("check", weights), player)
     require(bool(losses), f"{player}: `losses` gives nothing")
     return torch.stack(list(losses.values())).sum()
