@@ -111,7 +111,7 @@ def test_faults_are_found(tmp_path: Path, request: pytest.FixtureRequest, point:
 
 def test_a_loss_that_a_recipe_weighs_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tmp_path / "missing.yaml"
-    recipe.write_text("method: toy-with-recipe\nstages: [{name: train, losses: {mse: 1.0, ssim: 0.5}}]\n")
+    recipe.write_text("method: toy-with-recipe\ndataset: me\nstages: [{name: train, epochs: 1, losses: {mse: 1.0, ssim: 0.5}}]\n")
     monkeypatch.setattr(catalog, "recipe_files", lambda: {"missing": recipe})
     checks = {c.point: c for c in check_method(plugin(tmp_path, "toy_with_recipe", SOUND))}
     assert checks["losses of its recipes"].passed is False
