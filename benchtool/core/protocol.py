@@ -1,6 +1,7 @@
 """How a paper measured, as data: `protocols/NAME.yaml` says which metric variants, against which target, and how they are averaged.
 
-A value that a key does not list here is one this version cannot measure by, and is refused.
+A value that a key does not list here is refused. What is listed but cannot be measured by yet (NOT_YET, or a metric that is
+not there) is what a protocol is `lacking`: tables may name such a protocol, `load_protocol` refuses it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,19 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benchtool.core import catalog
 from benchtool.core.catalog import PACKAGE
 from benchtool.core.errors import UserError, unknown
 from benchtool.core.files import sha256_bytes
 
 FOLDER = PACKAGE / "protocols"
+DEFAULT = "enc"  # what `benchtool evaluate` measures by unless told
+NOT_YET = {  # value of a key -> what `evaluate` would have to do
+    "inference-512": "enhancing at 512 pixels and upsampling by the bilateral guide",
+    "target-to-output": "resizing the target to the output's size",
+    "none-linear": "comparing linear images in floating point",
+    "excluded-above-100": "leaving out values above 100 dB",
+}
 
 
 class Departure(BaseModel):
@@ -37,11 +46,12 @@ class Protocol(BaseModel):
         section: where the paper describes it.
         metrics: metric variants of the paper's tables.
         extra: variants measured as well unless others are asked for.
-        targets: dataset -> role of the target; elsewhere the dataset's default.
-        resize: `none`: outputs are compared at their own size.
-        quantise: `round`: clamped, scaled to 255 and rounded.
+        targets: dataset -> role of the target, or several of which each is compared with; elsewhere the dataset's default.
+        resize: `none`: outputs are compared at their own size. `inference-512`: methods see 512 pixels on the long side, and
+            bilateral guided upsampling restores the size. `target-to-output`: the target is resized, bilinearly.
+        quantise: `round`: clamped, scaled to 255 and rounded. `none-linear`: linear values are compared as they are.
         average: `images`: the mean of the images' values.
-        infinite: `excluded` from means, and counted.
+        infinite: `excluded` from means, and counted; `excluded-above-100`: so is everything above 100 dB.
         departures: where we measure otherwise than the paper or its released code.
     """
 
@@ -51,11 +61,11 @@ class Protocol(BaseModel):
     section: str
     metrics: list[str]
     extra: list[str] = []
-    targets: dict[str, str] = {}
-    resize: Literal["none"]
-    quantise: Literal["round"]
+    targets: dict[str, str | tuple[str, ...]] = {}
+    resize: Literal["none", "inference-512", "target-to-output"]
+    quantise: Literal["round", "none-linear"]
     average: Literal["images"]
-    infinite: Literal["excluded"]
+    infinite: Literal["excluded", "excluded-above-100"]
     departures: list[Departure] = []
 
     @property
@@ -64,6 +74,20 @@ class Protocol(BaseModel):
         decisive = self.model_dump(include={"targets", "resize", "quantise", "average", "infinite"})
         return sha256_bytes(json.dumps(decisive, sort_keys=True).encode())
 
+    @property
+    def lacking(self) -> list[str]:
+        """What this version would have to be able to do, and cannot, to measure by it; empty where it can."""
+        found = [NOT_YET[value] for value in (self.resize, self.quantise, self.infinite) if value in NOT_YET]
+        if any(isinstance(roles, tuple) for roles in self.targets.values()):
+            found.append("comparing with several targets in one evaluation")
+        return found + [f"the metric {key}" for key in (*self.metrics, *self.extra) if not has_metric(key)]
+
+
+def has_metric(key: str) -> bool:
+    """Whether benchtool has a metric variant, `ssim:gray-uniform7`."""
+    name, _, variant = key.partition(":")
+    return name in catalog.entries("metrics") and variant in catalog.facts("metrics", name).variants
+
 
 def protocol_names() -> list[str]:
     """The names of all protocols, sorted."""
@@ -71,7 +95,19 @@ def protocol_names() -> list[str]:
 
 
 def load_protocol(name: str) -> Protocol:
-    """Read and check a protocol.
+    """A protocol to measure by.
+
+    Raises:
+        UserError: as `read_protocol`; or it takes something this version cannot do, which would measure wrongly.
+    """
+    protocol = read_protocol(name)
+    if protocol.lacking:
+        raise UserError(f"protocol {name}: nothing can be measured by it yet; benchtool lacks: {'; '.join(protocol.lacking)}")
+    return protocol
+
+
+def read_protocol(name: str) -> Protocol:
+    """Read and check a protocol's file, whether or not this version can measure by it.
 
     Raises:
         UserError: no such protocol, unknown keys (the nearest known one is named), missing or impossible values.

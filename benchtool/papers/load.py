@@ -18,7 +18,7 @@ REFERENCES = FOLDER / "references.bib"
 
 
 class Place(NamedTuple):
-    """Where a published number stands; dataset and group are empty for the parameter column."""
+    """Where a published number stands; `dataset` is the panel's key, empty as is the group for the parameter column."""
 
     table: str
     row: str
@@ -88,7 +88,7 @@ def _places(paper: Paper) -> list[Place]:
     places = []
     for table in paper.tables:
         for row in table.rows:
-            places += [Place(table.number, row.label, p.dataset, g.key, m.key) for p, g, m in table.columns()]
+            places += [Place(table.number, row.label, p.key, g.key, m.key) for p, g, m in table.columns()]
             if table.parameters:
                 places.append(Place(table.number, row.label, "", "", PARAMETERS))
     return places

@@ -64,16 +64,18 @@ class Edition:
 
 @dataclass(frozen=True)
 class Panel:
-    """The columns of one dataset: groups x metrics.
+    """The columns of one dataset and target: groups x metrics.
 
     Attributes:
-        title: the dataset as the table heads it.
-        dataset: benchtool's name of it.
-        target: role of the target image the outputs are compared with.
+        title: as the table heads it.
+        dataset: benchtool's name of the dataset.
+        target: role of the target image the outputs are compared with; empty where figures are of no single one.
         groups, metrics: the columns.
         split: the split that is evaluated.
         trained_on: dataset the rows are trained on, None for the panel's own.
         edition: the data the paper measured on.
+        part: tells panels of one dataset apart, as those of several experts.
+        protocol: name of the protocol, None for the table's.
     """
 
     title: str
@@ -84,6 +86,13 @@ class Panel:
     split: str = "test"
     trained_on: str | None = None
     edition: Edition = Edition()
+    part: str = ""
+    protocol: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name in published.csv and errata.yaml, under `dataset`: `me`, or `me:expert_a` where it is a part."""
+        return f"{self.dataset}:{self.part}" if self.part else self.dataset
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ class Row:
     Attributes:
         label: as printed, without the reference number.
         method: benchtool's name of it; a method that does not exist yet is said to be missing.
-        recipe: base name of the recipe that trains it; None for one that is not trained.
+        recipe: base name of the recipe that trains it; None for one that is not trained: an algorithm, or weights as released.
         options: options of the method that differ from its defaults.
         citation: key in `references.bib`.
     """
@@ -110,12 +119,14 @@ class Table:
     """A table of a paper.
 
     Attributes:
-        number: as the paper numbers it.
+        number: as the paper numbers it; a word for figures that stand in its text, or are our arrangement.
         title: a few words for a list.
         caption: the paper's caption.
         protocol: name of the protocol measured figures must have been made under.
         rows, panels: what it shows.
         parameters: how many parameters the unit of its parameter column is; None where it has no such column.
+        missing: why numbers that the paper prints are not known here: absent ones are then shown as missing. Empty where
+            all are known, so that an absent one is absent in the paper.
     """
 
     number: str
@@ -125,6 +136,7 @@ class Table:
     rows: tuple[Row, ...]
     panels: tuple[Panel, ...]
     parameters: int | None = None
+    missing: str = ""
 
     def columns(self) -> Iterator[tuple[Panel, Group, Metric]]:
         """Every column, from left to right as printed."""
@@ -132,6 +144,10 @@ class Table:
             for group in panel.groups:
                 for metric in panel.metrics:
                     yield panel, group, metric
+
+    def protocol_of(self, panel: Panel) -> str:
+        """The protocol of a panel's measured figures."""
+        return panel.protocol or self.protocol
 
 
 @dataclass(frozen=True)

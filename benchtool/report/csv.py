@@ -9,7 +9,8 @@ from benchtool.papers.model import PARAMETERS
 from benchtool.report.table import Cell, Line, Report
 
 COLUMNS = (
-    "paper", "table", "row", "method", "recipe", "dataset", "group", "metric", "variant", "published", "measured", "low", "high", "delta",
+    "paper", "table", "row", "method", "recipe", "dataset", "target", "group", "metric", "variant", "protocol", "published", "measured",
+    "low", "high", "delta",
     "samples", "failures", "scenes", "data_variant", "fingerprint", "run", "notes",
 )  # fmt: skip
 
@@ -31,9 +32,11 @@ def render(report: Report) -> str:
             block = report.blocks[column.panel]
             place = {
                 "dataset": block.panel.dataset,
+                "target": block.panel.target,
                 "group": column.group.key,
                 "metric": column.metric.key,
                 "variant": column.metric.variant,
+                "protocol": report.table.protocol_of(block.panel),
             }
             edition = block.edition
             data = {"data_variant": edition.variant, "fingerprint": edition.fingerprint} if cell.measured else {}
@@ -43,7 +46,7 @@ def render(report: Report) -> str:
                     **place,
                     **_figures(cell),
                     **data,
-                    "notes": _notes(report, line.notes, column.notes, cell.published_notes, cell.measured_notes),
+                    "notes": _missing(report, cell) + _notes(report, line.notes, column.notes, cell.published_notes, cell.measured_notes),
                 }
             )
         if line.parameters:
@@ -63,6 +66,10 @@ def _parameters(report: Report, line: Line) -> dict[str, object]:
     found = line.parameters
     notes = _notes(report, line.notes, report.parameter_notes, found.notes)
     return {"metric": PARAMETERS, "published": found.published, "measured": found.built, "notes": notes}
+
+
+def _missing(report: Report, cell: Cell) -> str:
+    return f"Published number missing: {report.table.missing} " if cell.missing else ""
 
 
 def _notes(report: Report, *numbers: list[int]) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 import numpy as np
 
 from benchtool.core import catalog
+from benchtool.core.protocol import has_metric
 from benchtool.papers.load import Library, Place
 from benchtool.papers.model import PARAMETERS, Group, Panel, Row, Table
 from benchtool.report.frame import Evaluation, Results, Scores
@@ -23,8 +24,9 @@ def fill(library: Library, table: Table, results: Results) -> Report:
     """The table with everything there is to show in it."""
     blocks = [Block(panel) for panel in table.panels]
     columns = [Column(table.panels.index(panel), group, metric) for panel, group, metric in table.columns()]
-    lines = [Line(row, [Cell(_published(library, table, row, blocks, c)) for c in columns]) for row in table.rows]
+    lines = [Line(row, [_cell(library, table, row, blocks, c) for c in columns]) for row in table.rows]
     report = Report(library.paper, table, blocks, columns, lines, unreadable=results.unreadable)
+    _column_facts(report)
     chosen = [_choose(report, block, results) for block in blocks]
     for line in lines:
         _row_facts(report, library, line)
@@ -38,10 +40,11 @@ def fill(library: Library, table: Table, results: Results) -> Report:
     return report
 
 
-def _published(library: Library, table: Table, row: Row, blocks: list[Block], column: Column) -> str | None:
-    dataset = blocks[column.panel].panel.dataset
-    found = library.published.get(Place(table.number, row.label, dataset, column.group.key, column.metric.key))
-    return found.value if found else None
+def _cell(library: Library, table: Table, row: Row, blocks: list[Block], column: Column) -> Cell:
+    """The cell with its published number."""
+    place = Place(table.number, row.label, blocks[column.panel].panel.key, column.group.key, column.metric.key)
+    found = library.published.get(place)
+    return Cell(found.value if found else None, missing=bool(table.missing) and found is None)
 
 
 def matches(row: Row, panel: Panel, protocol: str, evaluation: Evaluation) -> bool:
@@ -62,7 +65,7 @@ def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluat
         entry = evaluation.entry
         edition = Edition(entry.variant, entry.fingerprint, entry.protocol_sha256)
         for number, row in enumerate(report.table.rows):
-            if matches(row, block.panel, report.table.protocol, evaluation):
+            if matches(row, block.panel, report.table.protocol_of(block.panel), evaluation):
                 editions.setdefault(edition, {}).setdefault(number, evaluation)
     if not editions:
         return {}
@@ -95,6 +98,14 @@ def _row_facts(report: Report, library: Library, line: Line) -> None:
         printed = library.published.get(Place(table.number, row.label, "", "", PARAMETERS))
         built = catalog.facts("methods", row.method).parameters if method and not row.options else 0
         line.parameters = Parameters(printed.value if printed else None, built or None)
+
+
+def _column_facts(report: Report) -> None:
+    """Which columns benchtool cannot measure yet."""
+    for column in report.columns:
+        variant = column.metric.variant
+        if variant and not has_metric(variant):
+            column.notes.append(report.note(f"The metric {variant} is not in benchtool yet."))
 
 
 def _measure(report: Report, line: Line, index: int, block: Block, evaluation: Evaluation) -> None:
@@ -150,5 +161,6 @@ def _rank(report: Report) -> None:
         cells = [line.cells[number] for line in report.lines]
         up, decimals = column.metric.higher_is_better, column.metric.decimals
         measured = [rounded(c.measured.mean, decimals) if c.measured else None for c in cells]
-        for cell, published, own in zip(cells, ranks([c.published for c in cells], up), ranks(measured, up)):
+        printed = [None if any(c.missing for c in cells) else c.published for c in cells]  # the best may be among the missing
+        for cell, published, own in zip(cells, ranks(printed, up), ranks(measured, up)):
             cell.published_rank, cell.measured_rank = published, own

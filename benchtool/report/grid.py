@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchtool.papers.model import Group, Metric
 from benchtool.report.table import Block, Cell, Line, Rank, Report, rounded, signed
 
-MISSING = "–"
+EMPTY = "–"
 Notes = tuple[int, ...]
 
 
@@ -31,7 +31,7 @@ class Head:
 class Entry:
     """A text of the grid."""
 
-    text: str = MISSING
+    text: str = EMPTY
     spread: str = ""
     rank: Rank | None = None
     notes: Notes = ()
@@ -134,7 +134,7 @@ def _heads(report: Report, index: int, group: Group, metric: Metric, alone: bool
 
 
 def _entries(cell: Cell, block: Block, metric: Metric) -> list[Entry]:
-    entries = [Entry(cell.published or MISSING, rank=cell.published_rank, notes=tuple(cell.published_notes))]
+    entries = [Entry(cell.published or ("missing" if cell.missing else EMPTY), rank=cell.published_rank, notes=tuple(cell.published_notes))]
     if block.edition is None:
         return entries
     notes = tuple(cell.measured_notes)
@@ -145,10 +145,10 @@ def _entries(cell: Cell, block: Block, metric: Metric) -> list[Entry]:
         spread = "±" + rounded(interval.half, metric.decimals) if interval else ""
         entries.append(Entry(rounded(cell.measured.mean, metric.decimals), spread, cell.measured_rank, notes))
     if block.comparable:
-        entries.append(Entry(signed(cell.delta, metric.decimals) if cell.delta is not None else MISSING))
+        entries.append(Entry(signed(cell.delta, metric.decimals) if cell.delta is not None else EMPTY))
     return entries
 
 
 def _parameters(line: Line, unit: int) -> list[Entry]:
     found = line.parameters
-    return [Entry(found.published or MISSING, notes=tuple(found.notes)), Entry(rounded(found.built / unit, 2) if found.built else MISSING)]
+    return [Entry(found.published or EMPTY, notes=tuple(found.notes)), Entry(rounded(found.built / unit, 2) if found.built else EMPTY)]

@@ -3,13 +3,15 @@
 Schema 1, an object of:
 
 - `schema` 1, `paper`, `table`, `title`, `caption`, `citation`, `protocol`: strings.
-- `panels`: `dataset`, `title`, `split`, `target`, `trained_on`, and `measured_on`: null, or what the panel's measured figures were made
-  of: `variant`, `fingerprint`, `protocol_sha256`, `scenes`, `images`, `smoke`, and `comparable` (the very data of the published figures).
+- `panels`: `dataset`, `title`, `protocol`, `split`, `target` ("" where figures are of no single one), `trained_on`,
+  and `measured_on`: null, or what the panel's measured figures were made of: `variant`, `fingerprint`, `protocol_sha256`, `scenes`,
+  `images`, `smoke`, and `comparable` (the very data of the published figures).
 - `rows`: `label`, `method`, `recipe`, `options`, `citation`, `available` (benchtool has method and recipe), `notes`, `parameters`
   (null, or `published` as printed, `unit` it is printed in, `built` in single parameters, `notes`) and `cells`.
-- a cell: `dataset`, `group`, `metric`, `variant` (what is measured: `ssim:gray-uniform7`), `higher_is_better`, `published` (string as
-  printed, or null), `delta` (or null), `notes`, and `measured`: null, or `mean`, `low` and `high` (95 % interval over scenes, or
-  null), `images`, `failures`, `scenes`, `run`, `metric_versions`. `absent` is "n/a" where nothing could be measured, else null.
+- a cell: `dataset`, `target`, `group`, `metric`, `variant` (what is measured: `ssim:gray-uniform7`, or null), `higher_is_better`,
+  `published` (string as printed, or null), `missing` (the paper has a number that is not known here), `delta` (or null), `notes`,
+  and `measured`: null, or `mean`, `low` and `high` (95 % interval over scenes, or null), `images`, `failures`, `scenes`, `run`,
+  `metric_versions`. `absent` is "n/a" where nothing could be measured, else null.
 - `footnotes`: texts; `notes` hold their numbers, from 1. `remarks`: of the table. `warnings`, `sources`, `unreadable`: texts.
 """
 
@@ -39,7 +41,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "caption": table.caption,
         "citation": paper.citation,
         "protocol": table.protocol,
-        "panels": [_panel(block) for block in report.blocks],
+        "panels": [_panel(report, block) for block in report.blocks],
         "rows": [_row(report, line) for line in report.lines],
         "footnotes": report.footnotes,
         "remarks": report.notes,
@@ -49,7 +51,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def _panel(block: Block) -> dict[str, Any]:
+def _panel(report: Report, block: Block) -> dict[str, Any]:
     panel, edition = block.panel, block.edition
     measured_on = None
     if edition:
@@ -65,6 +67,7 @@ def _panel(block: Block) -> dict[str, Any]:
     return {
         "dataset": panel.dataset,
         "title": panel.title,
+        "protocol": report.table.protocol_of(panel),
         "split": panel.split,
         "target": panel.target,
         "trained_on": panel.trained_on or panel.dataset,
@@ -105,13 +108,16 @@ def _cell(report: Report, column: Column, cell: Cell) -> dict[str, Any]:
             "run": found.run,
             "metric_versions": list(found.versions),
         }
+    panel = report.blocks[column.panel].panel
     return {
-        "dataset": report.blocks[column.panel].panel.dataset,
+        "dataset": panel.dataset,
+        "target": panel.target,
         "group": column.group.key,
         "metric": column.metric.key,
         "variant": column.metric.variant,
         "higher_is_better": column.metric.higher_is_better,
         "published": cell.published,
+        "missing": cell.missing,
         "measured": measured,
         "absent": "n/a" if measured is None and cell.absent == "n/a" else None,
         "delta": cell.delta,

@@ -24,22 +24,25 @@ SPECIAL = {
     **{c: rf"\{c}" for c in "&%$#_{}"},
 }
 PREAMBLE = r"% needs \usepackage[T1]{fontenc}, \usepackage{booktabs}, \usepackage{graphicx}"
+LINES = 70  # of tabulars in one float, which cannot break over pages
 FIT = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"  # shrinks what is too wide, enlarges nothing
 
 
 def render(report: Report) -> str:
-    """The table as LaTeX source, to be `\\input` into a two-column paper."""
+    """The table as LaTeX source, to be `\\input` into a two-column paper; one that is too long for a page is several floats."""
     name = f"{report.paper.name}-{report.table.number}"
-    lines = [
-        PREAMBLE,
-        r"\begin{table*}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{2.5pt}",
-        rf"\caption{{{_caption(report)}}}",
-        rf"\label{{tab:{name}}}",
-    ]
-    for number, grid in enumerate(by_panel(report)):
-        lines += [r"\par\medskip"] * (number > 0)
-        lines += [rf"\textbf{{{escape(grid.title)}}}{_marks(grid.notes)}\par\smallskip", *_tabular(grid)]
+    lines = [PREAMBLE]
+    floats = _floats(by_panel(report))
+    for part, grids in enumerate(floats):
+        lines += [r"\end{table*}"] * (part > 0)
+        lines += [r"\begin{table*}", r"\centering\scriptsize\setlength{\tabcolsep}{2.5pt}"]
+        if part == 0:
+            lines += [rf"\caption{{{_caption(report)}}}", rf"\label{{tab:{name}}}"]
+        else:
+            lines += [rf"Table~\ref{{tab:{name}}}, part {part + 1} of {len(floats)}\par\smallskip"]
+        for number, grid in enumerate(grids):
+            lines += [r"\par\medskip"] * (number > 0)
+            lines += [rf"\textbf{{{escape(grid.title)}}}{_marks(grid.notes)}\par\smallskip", *_tabular(grid)]
     lines += [r"\par\smallskip", r"\begin{minipage}{\textwidth}\raggedright"]
     lines += [rf"{escape(line)}\par" for line in legend(report)]
     lines += [rf"Could not be read: {escape(line)}\par" for line in report.unreadable]
@@ -48,6 +51,20 @@ def render(report: Report) -> str:
     lines += [r"\end{minipage}", r"\end{table*}"]
     lines += [f"% {line}" for line in report.sources]
     return "\n".join(lines) + "\n"
+
+
+def _floats(grids: Sequence[Grid]) -> list[list[Grid]]:
+    """As few floats as hold the grids, each of at most LINES lines where a single grid has no more."""
+    floats: list[list[Grid]] = []
+    room = 0
+    for grid in grids:
+        height = len(grid.rows) + 5  # its title and heads
+        if height > room or not floats:
+            floats.append([])
+            room = LINES
+        floats[-1].append(grid)
+        room -= height
+    return floats
 
 
 def escape(text: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchtool.papers.model import PARAMETERS, Erratum
+from benchtool.core.protocol import DEFAULT, read_protocol
+from benchtool.papers.model import PARAMETERS, Erratum, Panel
 from benchtool.report.frame import Evaluation, Results
 from benchtool.report.statistics import DRAWS, MIN_SCENES
 from benchtool.report.table import Block, Column, Report
@@ -33,7 +34,7 @@ def _places(report: Report, erratum: Erratum) -> list[list[int]]:
             return [report.parameter_notes]
         if erratum.group or erratum.metric:
             return [report.columns[number].notes for number in columns]
-        return [block.notes for block in report.blocks if block.panel.dataset == erratum.dataset]
+        return [block.notes for block in report.blocks if block.panel.key == erratum.dataset]
     if not erratum.names_column:
         return [line.notes for line in lines]
     if erratum.metric == PARAMETERS:
@@ -42,7 +43,7 @@ def _places(report: Report, erratum: Erratum) -> list[list[int]]:
 
 
 def _covers(erratum: Erratum, report: Report, column: Column) -> bool:
-    place = (report.blocks[column.panel].panel.dataset, column.group.key, column.metric.key)
+    place = (report.blocks[column.panel].panel.key, column.group.key, column.metric.key)
     return all(wanted in (None, found) for wanted, found in zip((erratum.dataset, erratum.group, erratum.metric), place))
 
 
@@ -50,8 +51,16 @@ def describe(report: Report, results: Results, chosen: Sequence[Mapping[int, Eva
     """Say what was measured on what, from which runs, and what a reader must not conclude from it."""
     measured = [block for block in report.blocks if block.edition]
     _sources(report, chosen)
+    _missing(report)
+    by_protocol = _panels(report)
+    for name in by_protocol:
+        if lacking := read_protocol(name).lacking:
+            report.notes.append(f"Nothing can be measured by protocol {name} yet; benchtool lacks: {'; '.join(lacking)}.")
     for folder, dataset in results.unfinished:
         report.notes.append(f"{folder} on {dataset}: its evaluation was interrupted; the same `benchtool evaluate` finishes it.")
+    if not by_protocol:
+        report.hint = "`benchtool evaluate` measures no figure of this table."
+        return
     if not measured:
         found = (
             f"{results.runs} run{'s' * (results.runs != 1)} read, none with a complete evaluation for this table"
@@ -72,7 +81,7 @@ def describe(report: Report, results: Results, chosen: Sequence[Mapping[int, Eva
 def lead(report: Report) -> list[str]:
     """What stands above a table: the paper, the protocol, and what was measured on."""
     paper = report.paper
-    lines = [f"{paper.authors}, {paper.title}, {paper.venue}.", _protocol(report)]
+    lines = [f"{paper.authors}, {paper.title}, {paper.venue}.", *_protocols(report)]
     measured = [_edition(block) for block in report.blocks if block.edition]
     return lines + ([f"Measured on {'; '.join(measured)}."] if measured else [])
 
@@ -89,10 +98,30 @@ def _edition(block: Block) -> str:
     return f"{block.panel.title} {edition.variant} ({size}, data {edition.fingerprint[:8]})"
 
 
-def _protocol(report: Report) -> str:
-    metrics = {m.title + (f" ({m.unit})" if m.unit else ""): m.variant for panel in report.table.panels for m in panel.metrics if m.variant}
-    said = ", ".join(f"{title} is {variant}" for title, variant in metrics.items())
-    return f"Protocol {report.table.protocol}: {said}; means over images."
+def _panels(report: Report) -> dict[str, list[Panel]]:
+    """The table's panels by their protocol, those left out of which the paper alone has figures."""
+    panels: dict[str, list[Panel]] = {}
+    for panel in report.table.panels:
+        if any(metric.variant for metric in panel.metrics):
+            panels.setdefault(report.table.protocol_of(panel), []).append(panel)
+    return panels
+
+
+def _protocols(report: Report) -> list[str]:
+    """A line a protocol: what of the table is measured by it, as what."""
+    lines, by_protocol = [], _panels(report)
+    for name, panels in by_protocol.items():
+        metrics = {m.title + (f" ({m.unit})" if m.unit else ""): m.variant for panel in panels for m in panel.metrics if m.variant}
+        where = f" ({', '.join(panel.title for panel in panels)})" if len(by_protocol) > 1 else ""
+        said = ", ".join(f"{title} is {variant}" for title, variant in metrics.items())
+        lines.append(f"Protocol {name}{where}: {said}; means over images.")
+    return lines
+
+
+def _missing(report: Report) -> None:
+    cells = [cell for line in report.lines for cell in line.cells]
+    if absent := sum(cell.missing for cell in cells):
+        report.notes.append(f"{absent} of {len(cells)} cells lack the paper's number and say so: missing. {report.table.missing}")
 
 
 def _count(number: int, what: str) -> str:
@@ -140,10 +169,16 @@ def _same_versions(report: Report) -> None:
 
 def _commands(report: Report) -> list[str]:
     """Commands for the first row that needs no training and for the first that does; none where no row is available."""
-    data = report.table.panels[0].dataset
+    panel = report.table.panels[0]
+    name, data, source = report.table.protocol_of(panel), panel.dataset, panel.trained_on or panel.dataset
+    protocol = read_protocol(name)
+    if protocol.lacking:
+        return []
+    how = f"--data {data}/" + (f" --protocol {name}" if name != DEFAULT else "")
+    how += f" --target {panel.target}" if protocol.targets.get(data, panel.target) != panel.target else ""
     rows = [line.row for line in report.lines if line.available]
-    commands = [f"benchtool evaluate {row.method} --data {data}/" for row in rows if row.recipe is None][:1]
+    commands = [f"benchtool evaluate {row.method} {how}" for row in rows if row.recipe is None][:1]
     for recipe in [row.recipe for row in rows if row.recipe][:1]:
-        run = f"runs/{recipe}.{data}"
-        commands += [f"benchtool train {recipe}:{data} --data {data}/ --out {run}", f"benchtool evaluate {run} --data {data}/"]
+        run = f"runs/{recipe}.{source}"
+        commands += [f"benchtool train {recipe}:{source} --data {source}/ --out {run}", f"benchtool evaluate {run} {how}"]
     return commands

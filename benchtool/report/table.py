@@ -54,7 +54,7 @@ class Cell:
     """A cell of the table.
 
     Attributes:
-        published: as printed, None where the paper has nothing.
+        published: as printed, None where the paper has nothing, or (`missing`) where what it has is not known here.
         measured: None where nothing was, or nothing could be (then `absent` is "n/a").
         delta: measured - published; only for the very data and protocol of the paper.
         published_rank, measured_rank: among the column's, after rounding.
@@ -62,6 +62,7 @@ class Cell:
     """
 
     published: str | None = None
+    missing: bool = False
     measured: Measured | None = None
     absent: str = "–"
     delta: float | None = None

@@ -294,3 +294,72 @@ def test_a_full_table_is_quick(tmp_path: Path) -> None:
     report = table_1(tmp_path)
     assert time.process_time() - begun < 10
     assert measured_rows(report) == {"CLAHE", "SID", "SID-L", "I-SID"}
+
+
+MSEC, EMVNET = load("msec"), load("emvnet")
+
+
+def measured_panels(report: Report) -> list[str]:
+    """Titles of the panels with a measured figure."""
+    found = {report.columns[n].panel for line in report.lines for n, cell in enumerate(line.cells) if cell.measured}
+    return [report.blocks[index].panel.title for index in sorted(found)]
+
+
+@pytest.mark.parametrize("expert", ["a", "c"])
+def test_scores_against_an_expert_are_that_experts_column(expert: str, tmp_path: Path) -> None:
+    rows = [{**r, "expert": f"expert_{expert}"} for r in score_rows("me", 6)]
+    write_run(tmp_path / "clahe", rows=rows, target=f"expert_{expert}", protocol="msec")
+    report = fill(MSEC, MSEC.table("1"), read_results([tmp_path]))
+    assert measured_panels(report) == [f"Expert {expert.upper()}"]
+    assert measured_rows(table_1(tmp_path)) == set()
+
+
+@pytest.mark.parametrize(("protocol", "titles"), [("emvnet-isp", ["E2E-ISP"]), ("emvnet-raw", [])])
+def test_each_panel_is_filled_by_its_own_protocol(protocol: str, titles: list[str], tmp_path: Path) -> None:
+    same = {"expert": "label", "exposure": None}
+    rows = [{**r, **same} for r in score_rows("me", 6)]
+    write_run(tmp_path / "run", "emvnet", "emvnet", "hdrplus-isp", rows=rows, target="label", protocol=protocol)
+    assert measured_panels(fill(EMVNET, EMVNET.table("4"), read_results([tmp_path]))) == titles
+
+
+def test_published_numbers_are_not_ranked_where_some_are_missing(tmp_path: Path) -> None:
+    report = fill(MSEC, MSEC.table("1"), read_results([tmp_path]))
+    assert all(found.published_rank is None for line in report.lines for found in line.cells)
+    complete = dataclasses.replace(ENC.table("1"), missing="Some were not legible.")
+    assert cell(fill(ENC, complete, read_results([])), "I-SID", "me", "over", "psnr").published_rank == "best"
+    library = Library(ENC.paper, {p: v for p, v in ENC.published.items() if (p.row, p.metric) != ("CLAHE", "psnr")}, ())
+    torn = fill(library, complete, read_results([]))
+    assert cell(torn, "CLAHE", "me", "over", "psnr").missing and cell(torn, "I-SID", "me", "over", "psnr").published_rank is None
+    assert cell(torn, "I-DRBN", "me", "over", "ssim").published_rank == "best"
+
+
+def test_a_column_whose_metric_benchtool_lacks_says_so(tmp_path: Path) -> None:
+    panels = tuple(dataclasses.replace(p, metrics=(*p.metrics, Metric("x", "X", "no-such-metric:a", 2))) for p in ENC.table("1").panels)
+    report = fill(ENC, dataclasses.replace(ENC.table("1"), panels=panels), read_results([]))
+    texts = {c.metric.key: [report.footnotes[n - 1] for n in c.notes] for c in report.columns}
+    assert texts["x"] == ["The metric no-such-metric:a is not in benchtool yet."]
+    assert not any("not in benchtool" in text for text in texts["psnr"])
+
+
+def test_commands_name_the_protocol_the_target_and_what_is_trained_on(tmp_path: Path) -> None:
+    rows = (Row("CLAHE", "clahe"), Row("SID", "sid", "sid"))
+
+    def commands(protocol: str, **panel: str) -> list[str]:
+        psnr = Metric("psnr", "PSNR", "psnr:rgb-u8", 2)
+        made = Panel("ME", "me", panel.pop("target", "expert_c"), (Group("All", "all"),), (psnr,), **panel)
+        return fill(Library(ENC.paper, {}, ()), Table("9", "", "", protocol, rows, (made,)), read_results([])).commands
+
+    assert commands("enc")[0] == "benchtool evaluate clahe --data me/"
+    assert commands("rsnet")[0] == "benchtool evaluate clahe --data me/ --protocol rsnet"
+    assert commands("enc", target="expert_a")[0] == "benchtool evaluate clahe --data me/ --target expert_a"
+    assert commands("enc", trained_on="task-mix")[1:] == [
+        "benchtool train sid:task-mix --data task-mix/ --out runs/sid.task-mix",
+        "benchtool evaluate runs/sid.task-mix --data me/",
+    ]
+    assert commands("fecnet-script") == []
+
+
+def test_a_protocol_that_nothing_can_be_measured_by_is_named(tmp_path: Path) -> None:
+    report = fill(MSEC, MSEC.table("1"), read_results([]))
+    assert any(note.startswith("Nothing can be measured by protocol msec yet; benchtool lacks: ") for note in report.notes)
+    assert not any("Nothing can be measured" in note for note in table_1(tmp_path).notes)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from made_runs import score_rows, write_run
 
-from benchtool.papers.load import load
+from benchtool.papers.load import load, names
 from benchtool.papers.model import Edition
 from benchtool.report import csv, html, json, latex, markdown, terminal
 from benchtool.report.fill import fill
@@ -24,6 +24,7 @@ from benchtool.report.table import Report, rounded, signed
 
 ENC = load("enc")
 TEXTS = (terminal, markdown, latex, html)
+ALL = [(name, table.number) for name in names() for table in load(name).paper.tables]
 
 
 def make(folder: Path, scenes: int = 6, edition: Edition = Edition()) -> Report:
@@ -175,18 +176,72 @@ def test_json_keeps_its_schema(tmp_path: Path) -> None:
     assert found["footnotes"][row["cells"][1]["notes"][0] - 1].startswith("The paper does not say which SSIM")
 
 
-@pytest.mark.parametrize("number", [t.number for t in ENC.paper.tables])
+def unfilled(name: str, number: str) -> Report:
+    """A paper's table of which nothing was measured."""
+    library = load(name)
+    return fill(library, library.table(number), read_results([]))
+
+
+@pytest.mark.parametrize(("name", "number"), ALL)
 @pytest.mark.parametrize("renderer", (*TEXTS, csv, json), ids=lambda m: m.__name__)
-def test_every_table_renders_without_runs(renderer, number: str, tmp_path: Path) -> None:
-    report = fill(ENC, ENC.table(number), read_results([]))
+def test_every_table_renders_without_runs(renderer, name: str, number: str) -> None:
+    report = unfilled(name, number)
     text = renderer.render(report)
-    assert all(cell.published in text for line in report.lines for cell in line.cells)
+    cells = [cell for line in report.lines for cell in line.cells]
+    assert all(cell.published in text for cell in cells if cell.published)
+    assert ("missing" in text) is (renderer is json or any(cell.missing for cell in cells))
+
+
+@pytest.mark.parametrize("renderer", TEXTS, ids=lambda m: m.__name__)
+def test_a_missing_number_is_no_empty_cell(renderer) -> None:
+    report = unfilled("msec", "1")
+    assert sum(cell.missing for line in report.lines for cell in line.cells) == 632
+    text = renderer.render(report)
+    assert len(re.findall(r"\bmissing\b", text)) >= 632 and "632 of 663 cells" in text
+    assert "missing" not in renderer.render(unfilled("emvnet", "2"))
+
+
+def test_programs_can_tell_a_missing_number_from_an_empty_cell() -> None:
+    cells = [cell for row in json_reader.loads(json.render(unfilled("msec", "1")))["rows"] for cell in row["cells"]]
+    assert sum(cell["missing"] for cell in cells) == 632 and not any(cell["missing"] and cell["published"] for cell in cells)
+    rows = list(csv_reader.DictReader(io.StringIO(csv.render(unfilled("msec", "1")))))
+    assert sum(row["notes"].startswith("Published number missing: ") for row in rows) == 632
+    assert not any("missing" in row["notes"] for row in csv_reader.DictReader(io.StringIO(csv.render(unfilled("emvnet", "2")))))
+
+
+def test_experts_are_told_apart_by_their_target() -> None:
+    rows = [r for r in csv_reader.DictReader(io.StringIO(csv.render(unfilled("msec", "1")))) if r["row"] == "CLAHE"]
+    places = [(r["dataset"], r["target"], r["group"], r["metric"]) for r in rows]
+    assert len(places) == len(set(places)) == 39
+    assert [r["published"] for r in rows if (r["target"], r["group"], r["metric"]) == ("expert_c", "all", "psnr")] == ["15.38"]
+    cells = json_reader.loads(json.render(unfilled("msec", "1")))["rows"][1]["cells"]
+    assert [(c["dataset"], c["target"], c["group"], c["metric"]) for c in cells] == places
+
+
+def test_a_table_of_two_protocols_names_both() -> None:
+    found = json_reader.loads(json.render(unfilled("emvnet", "2")))
+    assert [panel["protocol"] for panel in found["panels"]] == ["emvnet-raw", "emvnet-isp"]
+    page = markdown.render(unfilled("emvnet", "2"))
+    assert "Protocol emvnet-raw (Raw HDR): PSNR (dB) is psnr-l:linear" in page
+    assert "Protocol emvnet-isp (E2E-ISP): PSNR (dB) is psnr:rgb-u8" in page
+
+
+def test_a_table_that_nothing_measures_says_so() -> None:
+    assert "measures no figure of this table" in terminal.render(unfilled("emvnet", "cost"))
+    assert "Protocol" not in terminal.render(unfilled("emvnet", "cost"))
+
+
+def test_a_long_table_is_several_floats_with_one_label() -> None:
+    source = latex.render(unfilled("msec", "1"))
+    assert source.count(r"\begin{table*}") == source.count(r"\end{table*}") == 3
+    assert source.count(r"\label{") == source.count(r"\caption{") == source.count(r"\begin{minipage}") == 1
+    assert source.count(r"\begin{tabular}") == 7 and "part 3 of 3" in source
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed: the LaTeX tables are not compiled")
-@pytest.mark.parametrize("made", [make, hostile])
+@pytest.mark.parametrize("made", [make, hostile, None])
 def test_latex_compiles_and_fits_the_page(made, tmp_path: Path) -> None:
-    source = latex.render(made(tmp_path / "runs"))
+    source = latex.render(made(tmp_path / "runs")) if made else "\n".join(latex.render(unfilled(*place)) for place in ALL)
     packages = re.findall(r"\\usepackage\S+\}", source.splitlines()[0])
     assert len(packages) == 3
     lines = [

@@ -1,0 +1,63 @@
+"""MSEC's result table (Afifi et al., CVPR 2021, Table 1): every output against each of five experts' retouches.
+
+The paper prints it as an image. Only numbers that a readable second source confirms stand in `published.csv`; the others are missing,
+and so are the rows' order and the caption, which are ours.
+"""
+
+from __future__ import annotations
+
+from benchtool.papers.model import Group, Metric, Panel, Paper, Row, Table
+
+PSNR = Metric("psnr", "PSNR", "psnr:rgb-u8", decimals=3, unit="dB")
+SSIM = Metric("ssim", "SSIM", "ssim:rgb-gauss", decimals=3)
+PI = Metric("pi", "PI", "pi:pirm", decimals=3, higher_is_better=False)
+
+GROUPS = (Group("Under", "under"), Group("Over", "over"), Group("All", "all"))
+
+
+def against(expert: str) -> Panel:
+    """The columns of one expert, `a` to `e`."""
+    return Panel(f"Expert {expert.upper()}", "me", f"expert_{expert}", GROUPS, (PSNR, SSIM), part=f"expert_{expert}")
+
+
+TABLE_1 = Table(
+    number="1",
+    title="ME against five experts",
+    caption="Quantitative evaluation on the test set: PSNR and SSIM against each of five expert photographers, and PI.",
+    protocol="msec",
+    rows=(
+        Row("HE", "he", citation="gonzalez2001dip"),
+        Row("CLAHE", "clahe", citation="zuiderveld1994clahe"),
+        Row("WVM", "wvm", citation="fu2016wvm"),
+        Row("LIME", "lime", citation="guo2017lime"),
+        Row("HDR CNN w/ PS", "hdrcnn", citation="eilertsen2017hdrcnn"),
+        Row("HDR CNN, other tone mapper", "hdrcnn", citation="eilertsen2017hdrcnn", options={"tone": "other"}),
+        Row("DPED (iPhone)", "dped", citation="ignatov2017dped", options={"phone": "iphone"}),
+        Row("DPED (BlackBerry)", "dped", citation="ignatov2017dped", options={"phone": "blackberry"}),
+        Row("DPE (HDR)", "dpe", citation="chen2018dpe", options={"weights": "hdr"}),
+        Row("DPE (U-FiveK)", "dpe", citation="chen2018dpe", options={"weights": "u-fivek"}),
+        Row("DPE (S-FiveK)", "dpe", citation="chen2018dpe", options={"weights": "s-fivek"}),
+        Row("HQEC", "hqec", citation="zhang2018hqec"),
+        Row("RetinexNet", "retinexnet", citation="wei2018retinexnet"),
+        Row("DeepUPE", "deepupe", citation="wang2019deepupe"),
+        Row("Zero-DCE", "zero-dce", citation="guo2020zerodce"),
+        Row("Ours w/o L_adv", "msec", "msec-no-adversary", citation="afifi2021msec"),
+        Row("Ours w/ L_adv", "msec", "msec", citation="afifi2021msec"),
+    ),
+    panels=(
+        *map(against, "abcde"),
+        Panel("Average of the experts", "me", "", GROUPS, (PSNR, SSIM), part="average"),
+        Panel("Without reference", "me", "", GROUPS, (PI,), part="blind"),
+    ),
+    missing="The paper prints this table as an image; only what a second readable source confirms is given, nothing from memory.",
+)
+
+PAPER = Paper(
+    name="msec",
+    label="MSEC",
+    title="Learning Multi-Scale Photo Exposure Correction",
+    authors="Afifi et al.",
+    venue="CVPR 2021",
+    citation="afifi2021msec",
+    tables=(TABLE_1,),
+)
