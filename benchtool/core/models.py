@@ -1,13 +1,18 @@
-"""Model files some metrics need: where they may lie, how they are verified, and what is lost without them."""
+"""Model files some metrics need: where they may lie, how they are verified and brought into the cache, and what is lost without them."""
 
 from __future__ import annotations
 
+import functools
 import os
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchtool.core.errors import UserError
-from benchtool.core.files import sha256_file
+from benchtool.core.files import sha256_bytes, sha256_file, write_bytes
+
+TIMEOUT = 30.0  # seconds a download may stand still
 
 
 @dataclass(frozen=True)
@@ -15,18 +20,25 @@ class ModelFile:
     """A file that is not part of benchtool.
 
     Attributes:
-        names: the names it goes by, one for each place it is published in.
+        names: the names it goes by, one for each place it is published in; the first is the one in our cache.
         needed_for: what is n/a without it.
-        size: bytes, None where not established.
-        sha256: of its bytes, None where not established (then only the name is checked).
         licence: terms.
+        home: where a person gets it.
+        size: bytes, None where not established.
+        sha256: of its bytes, or as many digits as are established (torch names its files by the first eight); None where none are
+            (then only the name is checked).
+        url: where it is fetched from when asked to; only with size and the whole sha256, so that nothing else can come instead.
+        torch_only: it is read by torch itself, which looks nowhere but in its own folder of checkpoints.
     """
 
     names: tuple[str, ...]
     needed_for: str
     licence: str
+    home: str
     size: int | None = None
     sha256: str | None = None
+    url: str | None = None
+    torch_only: bool = False
 
 
 MODEL_FILES = {
@@ -34,18 +46,43 @@ MODEL_FILES = {
         ("modelparameters.mat", "niqe_modelparameters.mat"),
         "the metrics niqe and pi",
         "LIVE, University of Texas at Austin: free use with notice and citation",
+        "https://github.com/utlive/niqe",
         8347,
         "fa2aa4d12dd9595c3fb6bf8b4e1a15c79d5d1469238d0901c88dead195be578d",
+        "https://raw.githubusercontent.com/utlive/niqe/d80aead297ff48b0254c39806f3a277b3ecbfc8d/modelparameters.mat",
     ),
-    "nrqm": ModelFile(("NRQM_model.mat",), "the metrics ma and pi", "terms of its authors (Ma et al., 2017)"),
+    "nrqm": ModelFile(
+        ("NRQM_model.mat",),
+        "the metrics ma and pi",
+        "terms of its authors (Ma et al., 2017)",
+        "https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
+    ),
+    "lpips": ModelFile(
+        ("LPIPS_v0.1_alex-df73285e.pth",),
+        "the metric lpips",
+        "BSD 2-Clause (Zhang et al., 2018)",
+        "https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
+        sha256="df73285e",
+    ),
+    "alexnet": ModelFile(
+        ("alexnet-owt-7be5be79.pth",),
+        "the metric lpips",
+        "BSD 3-Clause (torchvision)",
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        sha256="7be5be79",
+        torch_only=True,
+    ),
 }
+
+
+def cache() -> Path:
+    """The user's folder of model files."""
+    return _user_cache() / "benchtool" / "models"
 
 
 def places() -> list[Path]:
     """The folders searched, in order: $BENCHTOOL_MODELS, the user's cache, pyiqa's cache, $BENCHTOOL_TEST_DATA/niqe."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    torch_home = Path(os.environ.get("TORCH_HOME") or cache / "torch")
-    found = [cache / "benchtool" / "models", torch_home / "hub" / "pyiqa"]
+    found = [cache(), _torch_hub() / "pyiqa"]
     if models := os.environ.get("BENCHTOOL_MODELS"):
         found.insert(0, Path(models))
     if data := os.environ.get("BENCHTOOL_TEST_DATA"):
@@ -53,10 +90,24 @@ def places() -> list[Path]:
     return found
 
 
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _torch_hub() -> Path:
+    return Path(os.environ.get("TORCH_HOME") or _user_cache() / "torch") / "hub"
+
+
+def candidates(name: str) -> list[Path]:
+    """Every path a model file is looked for at, in order."""
+    file = MODEL_FILES[name]
+    folders = [_torch_hub() / "checkpoints"] if file.torch_only else places()
+    return [folder / known for folder in folders for known in file.names]
+
+
 def find(name: str) -> Path | None:
     """Where a model file lies, None where it is in none of the places."""
-    candidates = (place / file for place in places() for file in MODEL_FILES[name].names)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates(name) if path.is_file()), None)
 
 
 def require(name: str) -> Path:
@@ -65,9 +116,68 @@ def require(name: str) -> Path:
     Raises:
         UserError: it is nowhere (the message says which file to put where), or is not the published file.
     """
-    file, path = MODEL_FILES[name], find(name)
+    path = find(name)
     if path is None:
-        raise UserError(f"model file {file.names[0]} not found; put it into {places()[0]} ({file.licence})")
-    if file.sha256 and sha256_file(path) != file.sha256:
-        raise UserError(f"{path}: not the published {file.names[0]} (its SHA-256 differs); replace it")
+        raise missing(name)
+    status = path.stat()
+    _verify(MODEL_FILES[name], _sha256(path, status.st_size, status.st_mtime_ns), path)
     return path
+
+
+@functools.cache
+def _sha256(path: Path, size: int, modified: int) -> str:
+    """Of a file as it was at a time: metrics ask for every image, and AlexNet's weights are 240 MB."""
+    return sha256_file(path)
+
+
+def missing(name: str) -> UserError:
+    """The error for a model file that is in none of the places: which file, from where, to put where."""
+    file = MODEL_FILES[name]
+    known = [f"{file.size:,} bytes" if file.size else "", f"SHA-256 {digits(file)}" if file.sha256 else ""]
+    facts = ", ".join(fact for fact in (*known, file.licence) if fact)
+    folder = candidates(name)[0].parent
+    return UserError(f"model file {file.names[0]} not found; get it from {file.home} and put it into {folder} ({facts})")
+
+
+def digits(file: ModelFile) -> str:
+    """A file's SHA-256 as far as it is established."""
+    return (file.sha256 or "not established") + ("..." if file.sha256 and len(file.sha256) < 64 else "")
+
+
+def fetch(name: str, download: bool = False) -> Path:
+    """Bring a model file into the user's cache, from whichever place it lies in; returns its path there.
+
+    Args:
+        download: get it from its published address where it is in none of the places. Without it nothing is ever downloaded.
+
+    Raises:
+        UserError: as `require`, or the download failed or is not the published file; nothing is written then.
+    """
+    file, found = MODEL_FILES[name], find(name)
+    if found is None and not (download and file.url):
+        raise missing(name)
+    data = _download(file) if found is None else found.read_bytes()
+    _verify(file, sha256_bytes(data), found or file.url)
+    kept = found if found and file.torch_only else cache() / file.names[0]
+    if found != kept:
+        write_bytes(kept, data)
+    return kept
+
+
+def _verify(file: ModelFile, sha256: str, source: Path | str) -> None:
+    if file.sha256 and not sha256.startswith(file.sha256):
+        raise UserError(f"{source}: not the published {file.names[0]} (its SHA-256 differs); replace it by the one of {file.home}")
+
+
+def _download(file: ModelFile) -> bytes:
+    """The bytes at a file's address, never more than one above its size."""
+    try:
+        with urllib.request.urlopen(file.url, timeout=TIMEOUT) as answer:
+            data = answer.read(file.size + 1)
+    except (OSError, urllib.error.URLError) as error:
+        by_hand = f"get {file.names[0]} from {file.home} yourself and put it into {places()[0]}"
+        raise UserError(f"{file.url}: cannot be downloaded ({error}); {by_hand}") from None
+    if len(data) != file.size:
+        found = "more" if len(data) > file.size else f"{len(data):,}"
+        raise UserError(f"{file.url}: not the published {file.names[0]} ({file.size:,} bytes expected, {found} came); nothing was written")
+    return data

@@ -25,7 +25,13 @@ def read_checked(path: Path, sha256: str) -> np.ndarray:
 
 
 def eight_bit(pixels: np.ndarray) -> np.ndarray:
-    """uint8 as it is, uint16 rounded to uint8: metrics of display images compare 8 bits."""
+    """uint8 as it is, uint16 rounded to uint8: metrics of display images compare 8 bits.
+
+    Raises:
+        UserError: floating-point (linear) images, which `evaluate` cannot compare yet.
+    """
+    if pixels.dtype.kind == "f":
+        raise UserError("floating-point images are not evaluated yet; `benchtool metrics measure` compares them")
     return pixels if pixels.dtype == np.uint8 else quantise(pixels / np.float32(65535))
 
 

@@ -29,7 +29,7 @@ class Metric:
         return what in self.spec.needs
 
     def score(self, output: np.ndarray, target: np.ndarray | None = None, source: np.ndarray | None = None) -> Score:
-        """Measure an H x W x 3 RGB uint8 image against what the metric needs.
+        """Measure an H x W x 3 RGB image, uint8 (linear float32 for the HDR metrics), against what the metric needs.
 
         Raises:
             UserError: the metric is not defined for this image, such as one smaller than its window.
@@ -54,15 +54,24 @@ def find(key: str) -> Metric:
 
 
 def same_shape(output: np.ndarray, other: np.ndarray | None, role: str) -> None:
-    """Check that two images can be compared.
+    """Check that two display images can be compared.
 
     Raises:
         ValueError: `other` is None, or they are not both H x W x 3 uint8 of one size.
     """
-    if other is None:
-        raise ValueError(f"this metric needs a {role} image")
+    same_size(output, other, role)
     if output.dtype != np.uint8 or other.dtype != np.uint8:
         raise ValueError(f"this metric compares 8-bit images, not {output.dtype} with {other.dtype}")
+
+
+def same_size(output: np.ndarray, other: np.ndarray | None, role: str) -> None:
+    """Check that two images have the same pixels, whatever their type.
+
+    Raises:
+        ValueError: `other` is None, or they are not both H x W x 3 of one size.
+    """
+    if other is None:
+        raise ValueError(f"this metric needs a {role} image")
     if output.shape != other.shape or output.ndim != 3 or output.shape[2] != 3:
         shapes = " and ".join(" x ".join(map(str, image.shape)) for image in (output, other))
         raise ValueError(f"output and {role} must be H x W x 3 of one size, not {shapes}")

@@ -19,6 +19,7 @@ from scipy.special import gamma
 from benchtool.core import models
 from benchtool.core.errors import UserError
 from benchtool.core.spec import MetricSpec, Score
+from benchtool.metrics import at_least
 
 SPEC = MetricSpec(
     title="NIQE",
@@ -49,9 +50,8 @@ def score(output: np.ndarray, target: None = None, source: None = None, variant:
     """
     if output.dtype != np.uint8:
         raise UserError(f"niqe is defined for 8-bit images, not {output.dtype}")
+    at_least(output, BLOCK, "niqe")
     height, width = (side // BLOCK * BLOCK for side in output.shape[:2])
-    if not height or not width:
-        raise UserError(f"niqe needs at least {BLOCK} x {BLOCK} pixels; the image is {output.shape[1]} x {output.shape[0]}")
     mean, covariance = _model()
     grey = np.floor(output[:height, :width] @ GREY + 0.5)
     fine, deviation = _normalised(grey)

@@ -2,7 +2,9 @@
 
 Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE TIP 2004, with K1 = 0.01 and
 K2 = 0.03 and peak 255. Its variants are different numbers: grey is about 0.02 (up to 0.07) above colour, so that a value
-means nothing without its variant. Windows lie wholly inside the image.
+means nothing without its variant. Windows lie wholly inside the image, but for `matlab`.
+None of them is MATLAB's `ssim` of an H x W x 3 array (it takes the channels for a third dimension: 0.23 lower to 0.08 higher), nor
+Wang's script that first halves large images.
 
 Computed in tiles from s = p + q and d = p - q, whose four filtered images hold all that the five usual ones do:
 2 mu_p mu_q = (mu_s^2 - mu_d^2) / 2, mu_p^2 + mu_q^2 = (mu_s^2 + mu_d^2) / 2, and variances likewise.
@@ -26,6 +28,7 @@ SPEC = MetricSpec(
         "gray-uniform7": "8-bit grey by OpenCV's RGB2GRAY; 7 x 7 uniform window, sample covariance (scikit-image's defaults; ENC's author)",
         "gray-gauss": "8-bit grey by OpenCV's RGB2GRAY; window and covariance of rgb-gauss",
         "y": "luma of BT.601 in 16..235, not rounded; window and covariance of rgb-gauss (BasicSR's test_y_channel)",
+        "matlab": "rgb-gauss with a window about every pixel, borders replicated, as MATLAB's ssim of each channel",
     },
     needs=("target",),
     higher_is_better=True,
@@ -46,22 +49,42 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     """Mean SSIM of two H x W x 3 RGB uint8 images of one size.
 
     Raises:
-        UserError: images smaller than the window.
+        UserError: images smaller than the window (`matlab` takes any).
         ValueError: the images differ in size, or are not 8-bit RGB.
     """
     same_shape(output, target, "target")
     side = UNIFORM if variant == "gray-uniform7" else len(GAUSS)
-    at_least(output, side, f"ssim:{variant}")
-    convert = {"rgb-gauss": np.asarray, "y": luma}.get(variant, lambda rgb: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+    if variant != "matlab":
+        at_least(output, side, f"ssim:{variant}")
+    convert = {"rgb-gauss": np.asarray, "y": luma, "matlab": bordered}.get(variant, lambda rgb: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
     blur, correction = (_uniform, side**2 / (side**2 - 1)) if variant == "gray-uniform7" else (_gauss, 1.0)
     kind = np.float32 if output.size >= AVERAGING and variant != "y" else np.float64
-    p, q = convert(output), convert(target)
-    total, margin = 0.0, side // 2
+    return Score(_mean_similarity(convert(output), convert(target), kind, blur, side // 2, correction))
+
+
+def gaussian(p: np.ndarray, q: np.ndarray, peak: float) -> float:
+    """Mean SSIM of two arrays H x W or H x W x C, in double precision, with the window of rgb-gauss; `peak` is their largest value.
+
+    Both sides are at least 11.
+    """
+    return _mean_similarity(p * (255 / peak), q * (255 / peak), np.float64, _gauss, len(GAUSS) // 2, 1.0)
+
+
+def bordered(image: np.ndarray) -> np.ndarray:
+    """The image with its edge replicated, so that the windows about its own pixels lie inside."""
+    return cv2.copyMakeBorder(image, *[len(GAUSS) // 2] * 4, cv2.BORDER_REPLICATE)
+
+
+def _mean_similarity(
+    p: np.ndarray, q: np.ndarray, kind: type, blur: Callable[[np.ndarray], np.ndarray], margin: int, correction: float
+) -> float:
+    """Mean of the local similarities, tile by tile; the peak is 255."""
+    total = 0.0
     height, width = (n - 2 * margin for n in p.shape[:2])
     for top, left in itertools.product(range(0, height, TILE[0]), range(0, width, TILE[1])):
         tile = slice(top, top + TILE[0] + 2 * margin), slice(left, left + TILE[1] + 2 * margin)
         total += _sum_of_similarities(p[tile].astype(kind), q[tile].astype(kind), blur, margin, correction)
-    return Score(total / (height * width * (p.size // (p.shape[0] * p.shape[1]))))
+    return total / (height * width * (p.size // (p.shape[0] * p.shape[1])))
 
 
 def _sum_of_similarities(

@@ -7,6 +7,7 @@ import pytest
 from skimage import data
 
 from benchtool import metrics
+from benchtool.core.errors import UserError
 from benchtool.metrics import loe
 
 FULL = metrics.find("loe")
@@ -69,3 +70,73 @@ def test_refused() -> None:
         FULL.score(image(9, 4, 5, 0), source=image(9, 5, 4, 0))
     with pytest.raises(ValueError, match="needs a source"):
         FULL.score(image(9, 4, 5, 0))
+
+
+def test_npe_takes_local_maxima_at_every_step() -> None:
+    source = data.chelsea()[:160, :211]
+    output = np.roll(source, 7, axis=1)
+
+    def samples(rgb: np.ndarray) -> np.ndarray:
+        """As the script does: borders mirrored without their edge, maximum over 15 x 15, then pixels step, 2 step ... from 1."""
+        lightness = np.pad(rgb.max(axis=2), 7, mode="reflect")
+        step = 160 // 50
+        return np.array([[lightness[y - 1 : y + 14, x - 1 : x + 14].max() for x in range(step, 212, step)] for y in range(step, 161, step)])
+
+    expected = disorder(samples(source)[:, :, None], samples(output)[:, :, None])
+    scored = metrics.find("loe:npe50").score(output, source=source)
+    assert expected.shape == (53, 70) and scored.facts["samples"] == expected.size
+    assert scored.value == pytest.approx(expected.mean(), rel=1e-12)
+    with pytest.raises(UserError, match="loe:npe50 needs at least 50 x 50 pixels; the image is 60 x 49"):
+        metrics.find("loe:npe50").score(output[:49, :60], source=source[:49, :60])
+
+
+def imresize(levels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """MATLAB's, on uint8, pixel by pixel: the documented kernel, stretched by the ratio, borders mirrored, rounded after each pass."""
+
+    def kernel(x: float) -> float:
+        x = abs(x)
+        return 1.5 * x**3 - 2.5 * x**2 + 1 if x <= 1 else -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x <= 2 else 0.0
+
+    def line(values: np.ndarray, m: int) -> list[int]:
+        n, ratio = len(values), max(len(values) / m, 1)
+        mirrored = np.concatenate([values[::-1], values, values[::-1]]).astype(float)
+        results = []
+        for k in range(1, m + 1):
+            u = k * n / m + 0.5 * (1 - n / m)
+            places = range(int(np.floor(u - 2 * ratio)), int(np.ceil(u + 2 * ratio)) + 1)
+            weights = [kernel((u - p) / ratio) for p in places]
+            total = sum(w * mirrored[n + p - 1] for w, p in zip(weights, places)) / sum(weights)
+            results.append(int(min(max(total, 0), 255) + 0.5))
+        return results
+
+    if height / len(levels) <= width / levels.shape[1]:
+        levels = np.array([line(column, height) for column in levels.T]).T
+        return np.array([line(row, width) for row in levels])
+    levels = np.array([line(row, width) for row in levels])
+    return np.array([line(column, height) for column in levels.T]).T
+
+
+@pytest.mark.parametrize(("height", "width", "expected"), [(150, 211, (50, 70)), (211, 149, (71, 50)), (40, 60, (50, 75))])
+def test_imresize(height: int, width: int, expected: tuple[int, int]) -> None:
+    source = data.chelsea()[:height, 100 : 100 + width]
+    output = np.roll(source, 7, axis=1)
+    small = [imresize(rgb.max(axis=2), *expected)[:, :, None] for rgb in (source, output)]
+    scored = metrics.find("loe:imresize50").score(output, source=source)
+    assert scored.facts["samples"] == small[0].size
+    assert scored.value == pytest.approx(disorder(*small).mean(), rel=1e-12)
+
+
+def test_imresize_invents_errors() -> None:
+    """A strictly monotone curve changes no order, but averages before and after it do."""
+    source = data.chelsea() // 2
+    curve = np.concatenate([np.arange(64), np.arange(66, 256, 3), [255]])[:128].astype(np.uint8)
+    assert (np.diff(curve.astype(int)) > 0).all()
+    assert FULL.score(curve[source], source=source).value == 0
+    assert metrics.find("loe:imresize50").score(curve[source], source=source).value > 5
+
+
+@pytest.mark.parametrize("variant", ["full", "bimef100", "npe50", "imresize50"])
+def test_the_same_image_is_in_order(variant: str) -> None:
+    source = image(256, 60, 50, 7)
+    scored = metrics.find(f"loe:{variant}").score(source, source=source)
+    assert scored.value == 0 and FULL.spec.variants.keys() == {"full", "bimef100", "npe50", "imresize50"}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from skimage import color, data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -17,7 +18,7 @@ from benchtool.core.errors import UserError
 from benchtool.metrics import ssim
 
 PSNR = ("rgb-u8", "y-16..235", "gray", "per-channel")
-SSIM = ("rgb-gauss", "gray-uniform7", "gray-gauss", "y")
+SSIM = ("rgb-gauss", "gray-uniform7", "gray-gauss", "y", "matlab")
 GAUSS = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
 
@@ -27,6 +28,20 @@ def gray(rgb: np.ndarray) -> np.ndarray:
 
 def y(rgb: np.ndarray) -> np.ndarray:
     return color.rgb2ycbcr(rgb)[:, :, 0]
+
+
+def matlab(p: np.ndarray, q: np.ndarray) -> float:
+    """Wang's formula at every pixel of every channel, from SciPy's Gaussian with its nearest border, in double precision."""
+
+    def blur(image: np.ndarray) -> np.ndarray:
+        return gaussian_filter(image, (1.5, 1.5, 0), truncate=3.4, mode="nearest")
+
+    x, y = p.astype(float), q.astype(float)
+    mean_x, mean_y, c1, c2 = blur(x), blur(y), (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    variances = blur(x * x) - mean_x**2 + blur(y * y) - mean_y**2
+    covariance = blur(x * y) - mean_x * mean_y
+    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2) / ((mean_x**2 + mean_y**2 + c1) * (variances + c2))
+    return similarity.mean()
 
 
 def reference(metric: str, p: np.ndarray, q: np.ndarray) -> float:
@@ -43,6 +58,7 @@ def reference(metric: str, p: np.ndarray, q: np.ndarray) -> float:
         "ssim:rgb-gauss": lambda: structural_similarity(p, q, data_range=255, channel_axis=2, **GAUSS),
         "ssim:gray-uniform7": lambda: structural_similarity(gray(p), gray(q)),
         "ssim:gray-gauss": lambda: structural_similarity(gray(p), gray(q), **GAUSS),
+        "ssim:matlab": lambda: matlab(p, q),
         "ssim:y": lambda: structural_similarity(y(p), y(q), data_range=255, **GAUSS),
     }[metric]()
 
@@ -128,6 +144,7 @@ def test_refused() -> None:
     with pytest.raises(UserError, match="ssim:rgb-gauss needs at least 11 x 11 pixels; the image is 10 x 20"):
         metrics.find("ssim").score(image, image)
     assert metrics.find("ssim:gray-uniform7").score(image, image).value == 1
+    assert metrics.find("ssim:matlab").score(image[:1, :1], image[:1, :1]).value == 1
     for metric in ("psnr", "ssim"):
         with pytest.raises(ValueError, match="of one size, not 20 x 10 x 3 and 10 x 20 x 3"):
             metrics.find(metric).score(image, image.swapaxes(0, 1))

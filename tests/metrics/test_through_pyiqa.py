@@ -1,0 +1,278 @@
+"""Metrics through pyiqa: what they ask of it, what they say without it, and its own values where it works."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+
+from benchtool import metrics
+from benchtool.core import models
+from benchtool.core.errors import UserError
+from benchtool.core.images import read_image, write_image
+from benchtool.metrics import ma, pi, through_pyiqa, vif
+
+PHOTO = data.astronaut()[:128, 100:260].copy()
+DARK = (PHOTO * 0.6).astype(np.uint8)
+KEYS = ("vif", "vif:output-reference", "vif-source", "vif-source:source-reference", "lpips", "ma", "ma:pirm", "pi")
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """Nothing is remembered from test to test."""
+    yield
+    through_pyiqa._build.cache_clear()
+    through_pyiqa._import.cache_clear()
+
+
+@pytest.fixture
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every model file lies in a folder, and is of the published bytes as far as anybody checks."""
+    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name, file in models.MODEL_FILES.items():
+        monkeypatch.setitem(models.MODEL_FILES, name, replace(file, sha256=None))
+        place = models.candidates(name)[0]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"")
+    return tmp_path
+
+
+class Fake:
+    """Stands for any of pyiqa's networks: says what it was built and called with, and is chatty."""
+
+    built: list[dict] = []
+
+    def __init__(self, **options: object) -> None:
+        print("Loading pretrained model")
+        Fake.built.append(options | {"tensors only": os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")})
+
+    def eval(self) -> Fake:
+        return self
+
+    def __call__(self, *tensors: object) -> object:
+        assert all(t.shape == (1, 3, 128, 160) and t.dtype.is_floating_point for t in tensors)
+        return tensors[0].mean() * 2 - (tensors[1].mean() if len(tensors) > 1 else 0)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
+    """pyiqa is one whose networks are `Fake`."""
+    for module, network in (("vif_arch", "VIF"), ("lpips_arch", "LPIPS"), ("nrqm_arch", "NRQM"), ("niqe_arch", "NIQE")):
+        made = types.ModuleType(f"pyiqa.archs.{module}")
+        setattr(made, network, Fake)
+        for name in ("pyiqa", "pyiqa.archs"):
+            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+    monkeypatch.setattr(Fake, "built", [])
+    return Fake
+
+
+def test_the_judged_image_comes_first(fake: type[Fake]) -> None:
+    photo, dark = PHOTO.mean() / 255, DARK.mean() / 255
+    judged_dark, judged_photo = pytest.approx(2 * dark - photo, abs=1e-5), pytest.approx(2 * photo - dark, abs=1e-5)
+    assert metrics.find("vif").score(DARK, target=PHOTO).value == judged_dark
+    assert metrics.find("vif:output-reference").score(DARK, target=PHOTO).value == judged_photo
+    assert metrics.find("vif-source").score(DARK, source=PHOTO).value == judged_photo
+    assert metrics.find("vif-source:source-reference").score(DARK, source=PHOTO).value == judged_dark
+
+
+def test_weights_are_named_and_only_tensors_read(fake: type[Fake], own_models: Path, capfd: pytest.CaptureFixture) -> None:
+    metrics.find("lpips").score(DARK, target=PHOTO)
+    assert fake.built == [
+        {"net": "alex", "version": "0.1", "pretrained_model_path": str(own_models / "LPIPS_v0.1_alex-df73285e.pth"), "tensors only": "1"}
+    ]
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+    printed = capfd.readouterr()
+    assert printed.out == "" and "Loading" in printed.err, "standard output is for results"
+
+
+def test_pi_is_of_shaved_luma_throughout(fake: type[Fake], own_models: Path) -> None:
+    level = 2 * PHOTO.mean() / 255
+    scored = metrics.find("pi").score(PHOTO)
+    assert scored.facts == {"ma": pytest.approx(level), "niqe": pytest.approx(level)} and scored.value == pytest.approx(5)
+    assert [(built["color_space"], built["crop_border"]) for built in fake.built] == [("ycbcr", 4)] * 2
+    assert [Path(built["pretrained_model_path"]).name for built in fake.built] == ["NRQM_model.mat", "modelparameters.mat"]
+    metrics.find("ma").score(PHOTO)
+    assert (fake.built[-1]["color_space"], fake.built[-1]["crop_border"]) == ("yiq", 0)
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`broken("RuntimeError('...')")`: a pyiqa that raises this when it is imported."""
+
+    def make(error: str) -> None:
+        (tmp_path / "broken" / "pyiqa").mkdir(parents=True)
+        (tmp_path / "broken" / "pyiqa" / "__init__.py").write_text(f"raise {error}")
+        for name in [name for name in sys.modules if name.partition(".")[0] == "pyiqa"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.syspath_prepend(tmp_path / "broken")
+
+    return make
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("error", ["ModuleNotFoundError('No module named pyiqa')", "RuntimeError('operator torchvision::nms ...')"])
+def test_without_a_working_pyiqa(key: str, error: str, own_models: Path, broken: Callable) -> None:
+    broken(error)
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"pyiqa cannot be imported \(.*Error: (No module|operator torchvision).*; install pyiqa, and"):
+            metrics.find(key).score(DARK, target=PHOTO, source=PHOTO)
+
+
+@pytest.mark.parametrize(("key", "file"), [("lpips", "alexnet-owt-7be5be79.pth"), ("ma", "NRQM_model.mat"), ("pi", "NRQM_model.mat")])
+def test_without_model_files(key: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BENCHTOOL_MODELS", "BENCHTOOL_TEST_DATA", "TORCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=f"model file {file} not found; get it from https://.* and put it into {tmp_path}"):
+        metrics.find(key).score(DARK, target=PHOTO)
+
+
+def test_a_wrong_model_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    place = models.candidates("alexnet")[0]
+    assert place == tmp_path / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth", "torch looks nowhere else"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"something else")
+    with pytest.raises(UserError, match="SHA-256 differs"):
+        metrics.find("lpips").score(DARK, target=PHOTO)
+
+
+def test_undefined(own_models: Path) -> None:
+    with pytest.raises(UserError, match="vif needs at least 33 x 33"):
+        metrics.find("vif").score(DARK[:32], target=PHOTO[:32])
+    with pytest.raises(UserError, match="the reference is of one colour"):
+        metrics.find("vif").score(DARK, target=np.full_like(PHOTO, 255))
+    with pytest.raises(UserError, match="pi needs at least 104 x 104"):
+        metrics.find("pi").score(PHOTO[:103])
+    with pytest.raises(UserError, match="8-bit"):
+        metrics.find("ma").score(PHOTO.astype(np.float32))
+    for key in ("vif", "lpips"):
+        with pytest.raises(ValueError, match="of one size"):
+            metrics.find(key).score(DARK[1:], target=PHOTO)
+
+
+def test_vif_of_a_reference_that_is_too_smooth(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pyiqa 0.1.16 says nan of photographs enlarged four times."""
+    monkeypatch.setattr(Fake, "__call__", lambda *_: float("nan"))
+    with pytest.raises(UserError, match="single precision breaks down"):
+        metrics.find("vif").score(DARK, target=PHOTO)
+
+
+def test_the_rest_works_where_pyiqa_cannot_be_imported(tmp_path: Path, broken: Callable, benchtool: Callable) -> None:
+    """The scores through it are n/a with the reason, the others are there, exit code 0."""
+    broken("RuntimeError('operator torchvision::nms does not exist')")
+    write_image(tmp_path / "dark.png", DARK)
+    write_image(tmp_path / "photo.png", PHOTO)
+    done = benchtool("metrics", "measure", tmp_path / "dark.png", "--target", tmp_path / "photo.png", "--metrics", "psnr,vif", "--json")
+    scores = json.loads(done.out)["images"][0]["scores"]
+    assert done.code == 0 and scores["psnr:rgb-u8"]["status"] == "ok"
+    assert scores["vif:target-reference"]["status"] == "n/a" and "torchvision::nms" in scores["vif:target-reference"]["reason"]
+
+
+# ------------------------------------------------------------------------------------------------- where pyiqa itself works
+
+
+@pytest.fixture
+def pyiqa() -> types.ModuleType:
+    found = through_pyiqa._import("pyiqa")
+    if isinstance(found, str):
+        pytest.skip(f"needs a working pyiqa: {found}")
+    return found
+
+
+def test_vif(pyiqa: types.ModuleType) -> None:
+    import torch
+
+    reference, judged = (torch.from_numpy(image).permute(2, 0, 1)[None] / 255 for image in (PHOTO, DARK))
+    theirs = float(pyiqa.create_metric("vif", device="cpu")(judged, reference))
+    assert metrics.find("vif").score(DARK, target=PHOTO).value == pytest.approx(theirs, abs=1e-6)
+    assert 0.4 < theirs < 0.9 and metrics.find("vif:output-reference").score(DARK, target=PHOTO).value > 1.1, "contrast gained is above 1"
+    assert metrics.find("vif").score(PHOTO, target=PHOTO).value == pytest.approx(1, abs=1e-4)
+    smallest = PHOTO[: vif.SMALLEST, : vif.SMALLEST]
+    assert 0 < metrics.find("vif").score((smallest * 0.6).astype(np.uint8), target=smallest).value < 1
+
+
+def test_niqe_inside_pi_is_another(pyiqa: types.ModuleType, real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On LIVE's images: luma and 4 pixels shaved, where their MATLAB code says 5.0290 and 2.6571 of grey."""
+    monkeypatch.setenv("BENCHTOOL_MODELS", str(real_data / "niqe"))
+    for name, expected in (("image1", 5.9754), ("image4", 2.8113)):
+        assert pi.niqe_of_luma(read_image(real_data / "niqe" / f"{name}.bmp")) == pytest.approx(expected, abs=1e-4)
+
+
+def test_ma_and_pi_on_a_made_forest(pyiqa: types.ModuleType, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published forests are not ours to ship; with made ones the parts fit together, down to the smallest image."""
+    from scipy.io import savemat
+
+    one_split = {  # up to 0.1 in the first feature 4, else 7; nodes and features count from 1
+        "left": np.array([[2], [0], [0]]), "right": np.array([[3], [0], [0]]), "status": np.zeros((3, 1)), "nodes": np.zeros((3, 1)),
+        "threshold": np.array([[0.1], [0.0], [0.0]]), "value": np.array([[0.0], [4.0], [7.0]]), "feature": np.ones((3, 1), int),
+    }  # fmt: skip
+    forests = np.empty((1, 3), object)
+    forests[0, :] = [np.array([[tuple(one_split.values())]], [(name, object) for name in one_split]) for _ in range(3)]
+    savemat(tmp_path / "NRQM_model.mat", {"model": {"linear": np.array([[0.4], [0.3], [0.2], [0.5]]), "rf": forests}})
+    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path))
+    monkeypatch.setenv("BENCHTOOL_TEST_DATA", str(real_data))
+    monkeypatch.setitem(models.MODEL_FILES, "nrqm", replace(models.MODEL_FILES["nrqm"], sha256=None))
+    photo = data.astronaut()[: pi.SMALLEST, : pi.SMALLEST + 96].copy()
+    scored = metrics.find("pi").score(photo)
+    assert scored.facts == {"ma": metrics.find("ma:pirm").score(photo).value, "niqe": pi.niqe_of_luma(photo)}
+    assert scored.value == pytest.approx((10 - scored.facts["ma"] + scored.facts["niqe"]) / 2)
+    for variant in ("nrqm", "pirm"):
+        value = metrics.find(f"ma:{variant}").score(photo[: ma.SMALLEST, : ma.SMALLEST]).value
+        assert any(value == pytest.approx(0.4 + 0.3 * a + 0.2 * b + 0.5 * c) for a in (4, 7) for b in (4, 7) for c in (4, 7))
+
+
+def test_lpips_on_made_weights(pyiqa: types.ModuleType, own_models: Path) -> None:
+    """The published weights are not ours to ship; with random ones it is the distance of the features that they define."""
+    import torch
+    from torchvision.models import alexnet
+
+    torch.manual_seed(0)
+    network, weights = alexnet(), [torch.rand(1, channels, 1, 1) for channels in (64, 192, 384, 256, 256)]
+    torch.save(network.state_dict(), models.candidates("alexnet")[0])
+    torch.save({f"lin{i}.model.1.weight": weight for i, weight in enumerate(weights)}, models.candidates("lpips")[0])
+
+    def features(image: np.ndarray) -> list[torch.Tensor]:
+        x = torch.from_numpy(image).permute(2, 0, 1)[None] / 127.5 - 1
+        x = (x - torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1)) / torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1)
+        found = []
+        for number, layer in enumerate(network.features.eval()):
+            x = layer(x)
+            if number in (1, 4, 7, 9, 11):
+                found.append(x / x.norm(dim=1, keepdim=True).clamp_min(1e-10))
+        return found
+
+    with torch.inference_mode():
+        pairs = zip(features(DARK), features(PHOTO), weights)
+        expected = sum(float(((one - other) ** 2 * weight).sum(dim=1).mean()) for one, other, weight in pairs)
+    assert metrics.find("lpips").score(DARK, target=PHOTO).value == pytest.approx(expected, rel=1e-4) and expected > 0
+    assert metrics.find("lpips").score(PHOTO, target=PHOTO).value == 0
+    assert metrics.find("lpips").score(DARK[:32, :32], target=PHOTO[:32, :32]).value > 0
+
+
+@pytest.mark.parametrize("name", ["alexnet", "lpips"])
+def test_weights_cannot_run_code(name: str, pyiqa: types.ModuleType, own_models: Path) -> None:
+    import pickle
+
+    import torch
+    from torchvision.models import alexnet
+
+    class Harm:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (own_models / "harmed",)
+
+    torch.save(alexnet().state_dict(), models.candidates("alexnet")[0])
+    torch.save({"lin0.model.1.weight": Harm()}, models.candidates(name)[0])
+    with pytest.raises(pickle.UnpicklingError):
+        metrics.find("lpips").score(DARK, target=PHOTO)
+    assert not (own_models / "harmed").exists()
