@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchtool.core.manifest import Dataset
     from benchtool.datasets.me import Outcome
 
-app = typer.Typer(help="Make datasets: sample raws, ME rendered from raws, and what is derived from them.", no_args_is_help=True)
+app = typer.Typer(help="Make datasets from raws and from files.", no_args_is_help=True)
 
 
 @app.command("sample-raws")

@@ -8,7 +8,9 @@ import typer
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print for programs.")] = False) -> None:
-    """Show versions, cores, memory, disk, model files and optional programs, each with what is lost without it.
+    """Show what this machine has and lacks.
+
+    Versions, cores, memory, disk, model files and optional programs, each with what is lost without it.
 
     Exits with 1 only if something required is missing.
     """

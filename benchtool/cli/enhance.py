@@ -17,7 +17,9 @@ def enhance(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Make outputs anew that are there already.")] = False,
 ) -> None:
-    """Enhance photographs: upright, in sRGB, with their alpha and bit depth; metadata is not copied.
+    """Enhance photographs and whole folders.
+
+    Results are upright, in sRGB, with their alpha and bit depth; metadata is not copied.
 
     The same command continues interrupted work. Exit code 1 if some images failed: they are listed, the others are done.
 

@@ -29,7 +29,9 @@ def evaluate(
     options: Annotated[Optional[list[str]], typer.Option("--set", "-s", help="option=value of a method; may be repeated.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print for programs: this evaluation's entry of summary.json.")] = False,
 ) -> None:
-    """Predict a split and score it; the same command continues interrupted work, and computes nothing twice.
+    """Predict a split and score it.
+
+    The same command continues interrupted work, and computes nothing twice.
 
     Predictions, scores.parquet and summary.json go to OUT. Exit code 1 if some samples failed: they are listed, the others are done.
 

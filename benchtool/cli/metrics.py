@@ -12,7 +12,7 @@ from benchtool.core.errors import UserError, unknown
 if TYPE_CHECKING:
     from benchtool.workflows.metrics_files import Outcome
 
-app = typer.Typer(help="List metrics, measure image files, fetch model files.", no_args_is_help=True)
+app = typer.Typer(help="List metrics, measure images, fetch models.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print for programs.")]
 
 

@@ -30,7 +30,9 @@ def report(
     ] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List the papers and their tables.")] = False,
 ) -> None:
-    """Show a paper's table: published numbers, and what your own runs measured.
+    """Show a paper's table with your results.
+
+    Published numbers, and what your own runs measured beside them.
 
     Example: benchtool report --table 1 --results runs --format latex --out table1.tex
     """

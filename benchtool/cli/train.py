@@ -24,7 +24,9 @@ def train(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to OUT/tensorboard.")] = False,
     root: Annotated[Optional[list[str]], typer.Option(help="NAME=DIR: where a root of the dataset is; may be repeated.")] = None,
 ) -> None:
-    """Train a recipe; the same command continues an interrupted run, to the same bits.
+    """Train a recipe.
+
+    The same command continues an interrupted run, to the same bits.
 
     Example: benchtool train i-sid --data me/ --out runs/i-sid -s stages.0.epochs=1
 
