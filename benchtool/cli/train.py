@@ -42,7 +42,7 @@ def train(
     if resume and restart:
         raise UserError("--resume and --restart exclude each other")
     if data is None and (smoke or not show):
-        raise UserError(f"--data is missing: give the folder of the dataset '{loaded.dataset}' (benchtool data --help says how to make one)")
+        raise UserError(f"--data is missing: give the folder of the dataset '{loaded.dataset}' (`benchtool data --help`: how to make one)")
     roots = [text.partition("=") for text in root or ()]
     if bad := next(("".join(parts) for parts in roots if not all(parts)), None):
         raise UserError(f"--root {bad}: write NAME=DIR")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import field_validator, model_validator
 
 from benchtool.core import catalog
 from benchtool.core.errors import UserError, unknown
@@ -151,8 +152,8 @@ class StageRecipe(Section):
         if not isinstance(value, Mapping) or not isinstance(value.get("players"), Mapping):
             return value
         common = value.get("optimizer") or {}
-        players = {name: {**(p or {}), "optimizer": {**common, **((p or {}).get("optimizer") or {})}} for name, p in value["players"].items()}
-        return {**value, "players": players}
+        players = {name: player or {} for name, player in value["players"].items()}
+        return {**value, "players": {name: {**p, "optimizer": {**common, **(p.get("optimizer") or {})}} for name, p in players.items()}}
 
     @field_validator("target")
     @classmethod

@@ -91,7 +91,7 @@ class Patches:
             return list(sample.inputs)
         if (target := sample.target(self.target)) is None:
             has = ", ".join(t.role for t in sample.targets) or "none"
-            raise UserError(f"sample '{sample.sample}' has no target '{self.target}' (it has {has}); name another in the recipe (target: ROLE)")
+            raise UserError(f"sample '{sample.sample}' has no target '{self.target}' (it has {has}); name another (target: ROLE)")
         return [*sample.inputs, target]
 
     def __len__(self) -> int:
@@ -116,8 +116,8 @@ class Patches:
             for name, apply in AUGMENTATIONS.items():
                 pixels = apply(pixels) if name in self.augment and chances[name] else pixels
             planes.append(_floats(pixels))
-        inputs = torch.stack(planes[: len(sample.inputs)])
-        evs = torch.tensor([np.nan if i.ev is None else i.ev for i in sample.inputs], dtype=torch.float32)
+        inputs = np.stack(planes[: len(sample.inputs)])
+        evs = np.array([np.nan if i.ev is None else i.ev for i in sample.inputs], np.float32)
         return {"inputs": inputs, "target": planes[-1] if self.target else None, "exposures": evs, "sample": sample.sample}
 
     def _pixels(self, image: Image) -> np.ndarray:
@@ -139,7 +139,10 @@ class Patches:
             return error
 
     def collate(self, items: list[dict[str, Any]] | UserError) -> dict[str, Any] | UserError:
-        """Stack samples into the fields of a `methods.base.Batch`."""
+        """Stack samples into the fields of a `methods.base.Batch`, as NumPy arrays.
+
+        Arrays go from a worker through a pipe; tensors would go through shared memory, which containers keep small.
+        """
         if isinstance(items, UserError):
             return items
         shapes = {item["inputs"].shape for item in items}
@@ -147,17 +150,17 @@ class Patches:
             names = ", ".join(item["sample"] for item in items)
             return UserError(f"stage '{self.stage}': images of different sizes in one batch ({names}); give a patch, or batch: 1")
         return {
-            "inputs": torch.stack([item["inputs"] for item in items]),
-            "targets": torch.stack([item["target"] for item in items]) if self.target else None,
-            "exposures": torch.stack([item["exposures"] for item in items]) if self.has_exposures else None,
+            "inputs": np.stack([item["inputs"] for item in items]),
+            "targets": np.stack([item["target"] for item in items]) if self.target else None,
+            "exposures": np.stack([item["exposures"] for item in items]) if self.has_exposures else None,
             "samples": tuple(item["sample"] for item in items),
         }
 
 
-def _floats(pixels: np.ndarray) -> torch.Tensor:
+def _floats(pixels: np.ndarray) -> np.ndarray:
     """H x W x C integers -> [C, H, W] float32 in [0, 1]; floats as they are."""
     scale = np.float32(np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1)
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / scale)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / scale
 
 
 @dataclass(frozen=True)
@@ -215,15 +218,19 @@ def batches(data: Patches, pace: Pace, first: int, last: int, workers: int = 0, 
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
         generator=torch.Generator(),  # so that starting workers draws nothing from the global one
-        pin_memory=pin,
     )
+
+    def tensors(fields: dict[str, Any]) -> dict[str, Any]:
+        made = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in fields.items()}
+        return {name: value.pin_memory() if pin and isinstance(value, torch.Tensor) else value for name, value in made.items()}
+
     step = []
     with no_interrupt():  # workers start here, and inherit it: Ctrl-C is for this process, which ends them
         items = iter(loader)
     for item in items:
         if isinstance(item, UserError):
             raise item
-        step.append(item)
+        step.append(tensors(item))
         if len(step) == pace.accumulate:
             yield step
             step = []

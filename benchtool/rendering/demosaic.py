@@ -1,4 +1,4 @@
-"""The fast way from a Bayer mosaic to linear camera RGB: one look-up for black, white balance and clip, then OpenCV's edge-aware demosaic."""
+"""The fast way from a Bayer mosaic to linear camera RGB: one look-up for black, white balance and clip, then an edge-aware demosaic."""
 
 from __future__ import annotations
 

@@ -92,8 +92,6 @@ def read_tags(data: bytes) -> Tags | None:
     if order is None or len(view) < 8:
         return None
     directories = list(_directories(view, order))
-    if not directories:
-        raise UserError("its first directory of tags lies outside the file: it is cut off or damaged")
     first = directories[0]
     for directory in directories:
         _check_pieces(directory, strict=_DNG_VERSION in first)
@@ -111,16 +109,18 @@ def read_tags(data: bytes) -> Tags | None:
 
 
 def _directories(data: memoryview, order: str) -> Iterator[_Directory]:
-    """The directories of the file and those below them; ones that lie outside are left out."""
-    waiting, seen = [struct.unpack_from(order + "I", data, 4)[0]], set()
+    """The first directory, those below it, and what follows each; a following one that lies outside ends its chain (makers' raws)."""
+    waiting, seen = [(struct.unpack_from(order + "I", data, 4)[0], True)], set()
     while waiting and len(seen) < _MAX_DIRECTORIES:
-        where = waiting.pop(0)
-        if where in seen or not 8 <= where <= len(data) - 6:
+        where, needed = waiting.pop(0)
+        if where in seen:
             continue
         seen.add(where)
-        count = struct.unpack_from(order + "H", data, where)[0]
+        count = struct.unpack_from(order + "H", data, where)[0] if 8 <= where <= len(data) - 2 else 0
         end = where + 2 + 12 * count
-        if end > len(data):
+        if not count or end > len(data):
+            if needed:
+                raise UserError("a directory of its tags lies outside the file: it is cut off or damaged")
             continue
         entries = {}
         for at in range(where + 2, end, 12):
@@ -129,9 +129,9 @@ def _directories(data: memoryview, order: str) -> Iterator[_Directory]:
             entries[tag] = (kind, number, at + 8 if size <= 4 else struct.unpack_from(order + "I", data, at + 8)[0])
         directory = _Directory(data, order, entries)
         yield directory
-        waiting += [int(n) for n in directory.values(_SUB_DIRECTORIES)[:_MAX_DIRECTORIES]]
+        waiting += [(int(below), True) for below in directory.values(_SUB_DIRECTORIES)[:_MAX_DIRECTORIES]]
         if end + 4 <= len(data):
-            waiting.append(struct.unpack_from(order + "I", data, end)[0])
+            waiting.append((struct.unpack_from(order + "I", data, end)[0], False))
 
 
 def _pieces(directory: _Directory) -> tuple[str, np.ndarray, np.ndarray]:

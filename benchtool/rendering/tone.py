@@ -17,7 +17,8 @@ from benchtool.rendering.exposure import profile_tone, white_preserving
 _WHITE = 65535
 _LEVELS = np.arange(_WHITE + 1) / _WHITE
 
-# uint16 n x W x colours of camera RGB -> (EV, n x W x 3 of whole sRGB levels 0..255 as float32), for each EV
+# uint16 n x W x colours of camera RGB -> (EV, n x W x 3 of whole sRGB levels 0..255 as float32), for each EV;
+# the array is used again for the next EV: fresh memory for every strip would cost a tenth of the time
 Tones = Callable[[np.ndarray], Iterator[tuple[float, np.ndarray]]]
 
 
@@ -31,17 +32,24 @@ def linear_tones(matrix: np.ndarray, exposures: Mapping[float, float]) -> Tones:
     reach = max(1.0, np.clip(matrix, 0, None).sum(axis=1).max())  # the most a channel can come to
     shared = np.float32(matrix / reach)  # where nothing clips before it, all exposures share the matrix
     displays = {ev: _display(reach * 2.0**shift) for ev, shift in exposures.items() if shift <= 0}
-    limits = {ev: np.uint16(math.ceil(_WHITE * 2.0**-shift)) for ev, shift in exposures.items() if shift > 0}
+    limits = {ev: (math.ceil(_WHITE * 2.0**-shift),) * 4 for ev, shift in exposures.items() if shift > 0}
     gained = {ev: np.float32(matrix * 2.0**shift) for ev, shift in exposures.items() if shift > 0}
     plain = _display(1.0)
 
+    common = limited = linear = display = None
+
     def tones(strip: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-        common = cv2.transform(strip, shared) if displays else None
+        nonlocal common, limited, linear, display
+        if displays:
+            common = cv2.transform(strip, shared, common)
         for ev in exposures:
             if ev in displays:
-                yield ev, cv2.LUT(common, displays[ev])
+                display = cv2.LUT(common, displays[ev], display)
             else:
-                yield ev, cv2.LUT(cv2.transform(np.minimum(strip, limits[ev]), gained[ev]), plain)
+                limited = cv2.min(strip, limits[ev], limited)
+                linear = cv2.transform(limited, gained[ev], linear)
+                display = cv2.LUT(linear, plain, display)
+            yield ev, display
 
     return tones
 
@@ -60,13 +68,21 @@ def adobe_tones(matrix: np.ndarray, exposures: Mapping[float, float], curve: Seq
     shared, to_srgb = np.float32(to_prophoto), np.float32(PROPHOTO_TO_SRGB)
     plain = _display(1.0)
 
+    common = prophoto = toned = linear = display = None
+
     def tones(strip: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-        common = cv2.transform(strip, shared) if len(gained) < len(exposures) else None
+        nonlocal common, prophoto, toned, linear, display
+        if len(gained) < len(exposures):
+            common = cv2.transform(strip, shared, common)
         for ev in exposures:
-            prophoto = cv2.transform(strip, gained[ev]) if ev in gained else common  # 16 bits saturate: that is the clip
+            if ev in gained:
+                prophoto = cv2.transform(strip, gained[ev], prophoto)  # 16 bits saturate: that is the clip
+            exposed = prophoto if ev in gained else common
             if ev in tables:
-                prophoto = cv2.LUT(prophoto, tables[ev])
-            yield ev, cv2.LUT(cv2.transform(prophoto, to_srgb), plain)
+                exposed = toned = cv2.LUT(exposed, tables[ev], toned)
+            linear = cv2.transform(exposed, to_srgb, linear)
+            display = cv2.LUT(linear, plain, display)
+            yield ev, display
 
     return tones
 

@@ -19,7 +19,7 @@ import yaml
 from torch import Tensor
 
 from benchtool.core.errors import UserError
-from benchtool.core.files import atomic_path, write_json
+from benchtool.core.files import write_bytes, write_json
 from benchtool.core.recipe import Reference, reference
 
 HEADER = "benchtool"
@@ -39,11 +39,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
     """
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not math.isfinite(float(tensor.sum(dtype=torch.float64))) and not torch.isfinite(tensor).all():
-            raise UserError(f"{path}: '{name}' became infinite or NaN and is not saved; the checkpoint before stands. Lower the learning rate, or clip")
+            raise UserError(f"{path}: '{name}' became infinite or NaN; the checkpoint before stands. Lower the learning rate, or clip")
     plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     metadata = {HEADER: json.dumps(header, allow_nan=False)} if header is not None else None
-    with atomic_path(path) as temporary:
-        safetensors.torch.save_file(plain, temporary, metadata)
+    write_bytes(path, safetensors.torch.save(plain, metadata))
 
 
 def save_state(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

@@ -1,8 +1,12 @@
-"""A run's folder: begun, continued or begun anew, with what ran (`recipe.resolved.yaml`), on what (`provenance.json`), and what came of it."""
+"""A run's folder, begun, continued or begun anew: what ran (`recipe.resolved.yaml`), on what (`provenance.json`), what came of it."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +21,50 @@ RECIPE = "recipe.resolved.yaml"
 OWN = ("log.csv", "tensorboard", "provenance.json", "summary.json", "predictions", "scores.parquet")  # less recipe and checkpoints
 
 
-def begin(folder: Path, recipe: Recipe, resume: bool = False, restart: bool = False) -> Recipe:
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in `folder`; it is made, and removed again where nothing comes into it.
+
+    Raises:
+        UserError: another process is training there.
+    """
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"{folder}: another process is training there; wait for it, or choose another --out") from None
+
+
+def begin(folder: Path, recipe: Recipe, restart: bool = False) -> Recipe:
     """Make `folder` the run of `recipe`; one that already is goes on.
 
     Returns:
         The recipe to run: with what an interrupted run has already settled (the worst exposure).
 
     Raises:
-        UserError: another recipe there (the first difference is named), something else there, or nothing to resume.
+        UserError: another recipe there (the first difference is named), or something else.
     """
+    there = None if restart else read_recipe(folder)
     if restart:
         _discard(folder)
-    there = read_recipe(folder)
     if there is not None:
         if found := difference(_as_asked(there, recipe).resolved(), recipe.resolved()):
             raise UserError(f"{folder}: holds a run of another recipe ({found}); choose another --out, or --restart to begin anew")
         clear_temporary(folder / "checkpoints")
         return there
-    if resume:
-        raise UserError(f"--resume: {folder} holds no run")
     if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise UserError(f"{folder}: is not empty and holds no run of `benchtool train`; choose another --out")
     write_recipe(folder, recipe)
@@ -120,7 +149,8 @@ def write_summary(folder: Path, facts: dict[str, Any]) -> None:
     """Put training's part into `summary.json`; what `evaluate` wrote there stays."""
     path = folder / "summary.json"
     before = read_json(path) if path.is_file() else {"evaluations": []}
-    write_json(path, {"schema": 1, "run": folder.resolve().name, **facts, **{k: v for k, v in before.items() if k not in ("schema", "run", *facts)}})
+    own = {"schema": 1, "run": folder.resolve().name, **facts}
+    write_json(path, own | {key: value for key, value in before.items() if key not in own})
 
 
 def finished(folder: Path) -> str | None:

@@ -74,6 +74,7 @@ class Means:
         self.state: dict[str, list[float]] = {name: list(pair) for name, pair in (state or {}).items()}
 
     def add(self, values: Mapping[str, float]) -> None:
+        """Take one more value of each."""
         for name, value in values.items():
             total, count = self.state.get(name, (0.0, 0))
             self.state[name] = [total + value, count + 1]

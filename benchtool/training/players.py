@@ -99,7 +99,12 @@ class Mover:
     clip: float | None
 
     def move(
-        self, accelerator: Accelerator, batches: Sequence[Batch], stage: Stage, rate: float, seen: Callable[[dict[str, Tensor], Batch], None]
+        self,
+        accelerator: Accelerator,
+        batches: Sequence[Batch],
+        stage: Stage,
+        rate: float,
+        seen: Callable[[dict[str, Tensor], Batch], None],
     ) -> None:
         """One optimiser step on the gradient averaged over `batches`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 from dataclasses import dataclass
@@ -61,27 +62,30 @@ def train(recipe: Recipe, dataset: Dataset, out: Path, settings: Settings = Sett
     """
     accelerator = make_accelerator(settings.device, recipe.amp)
     if dataset.facts.name != recipe.dataset:
-        name = dataset.facts.name
-        raise UserError(f"--data {dataset.folder} is the dataset '{name}', the recipe is for '{recipe.dataset}'; train {recipe.name}:{name}")
+        other = f"the dataset '{dataset.facts.name}', the recipe is for '{recipe.dataset}'"
+        raise UserError(f"--data {dataset.folder} is {other}; train {recipe.name}:{dataset.facts.name}")
     if short:
         recipe = smoke.shorten(recipe, dataset, accelerator.num_processes)
     spec = catalog.facts("methods", recipe.method)
     run = Run(recipe, spec, dataset, out, accelerator, None, settings.workers, settings.cache, settings.save_every)
     parameters = check(run)
-    if accelerator.is_main_process:
-        run.recipe = folder.begin(out, recipe, settings.resume, settings.restart)
-        if done := folder.finished(out):
-            say(f"{out}: already trained ({done}); --restart begins anew")
-        else:
-            folder.add_provenance(out, _provenance(run))
-            run.log = Log(out, loss_names(recipe), _log_bytes(run), settings.tensorboard)
-    accelerator.wait_for_everyone()
-    if folder.finished(out):
-        return
-    stages(run)
-    if accelerator.is_main_process:
-        folder.write_summary(out, _summary(run, parameters))
-        say(f"{out}: trained")
+    if settings.resume and folder.read_recipe(out) is None:
+        raise UserError(f"--resume: {out} holds no run")
+    with folder.held(out) if accelerator.is_main_process else contextlib.nullcontext():
+        if accelerator.is_main_process:
+            run.recipe = folder.begin(out, recipe, settings.restart)
+            if done := folder.finished(out):
+                say(f"{out}: already trained ({done}); --restart begins anew")
+            else:
+                folder.add_provenance(out, _provenance(run))
+                run.log = Log(out, loss_names(recipe), _log_bytes(run), settings.tensorboard)
+        accelerator.wait_for_everyone()
+        if folder.finished(out):
+            return
+        stages(run)
+        if accelerator.is_main_process:
+            folder.write_summary(out, _summary(run, parameters))
+            say(f"{out}: trained")
 
 
 def make_accelerator(device: str, amp: str) -> Any:
@@ -94,13 +98,16 @@ def make_accelerator(device: str, amp: str) -> Any:
     from accelerate.state import AcceleratorState
     from accelerate.utils import GradientAccumulationPlugin
 
+    if ":" in device:
+        raise UserError(f"--device {device}: write cuda, and choose the GPU with CUDA_VISIBLE_DEVICES")
     chosen = pick_device(device)
     if amp == "fp16" and chosen.type != "cuda":
         raise UserError("amp: fp16 needs a GPU; use bf16, or off")
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())  # it remembers an earlier run in this process
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # which would only cost time
     return Accelerator(
         mixed_precision={"off": "no"}.get(amp, amp),
         cpu=chosen.type == "cpu",
@@ -119,7 +126,7 @@ def check(run: Run) -> int:
     if recipe.validation is not None:
         metrics.find(recipe.validation)
         if not any(s.split == "val" for s in run.dataset.samples):
-            raise UserError(f"{run.dataset.folder}: the dataset has no validation split to choose weights by; set -s validate=none to keep the last ones")
+            raise UserError(f"{run.dataset.folder}: has no validation split to choose weights by; keep the last ones with -s validate=none")
     for number, stage in enumerate(recipe.stages):
         where = f"stages.{number}"
         for text in (stage.start, stage.teacher, *(player.start for player in stage.players.values())):

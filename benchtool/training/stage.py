@@ -163,8 +163,8 @@ class StageTraining:
             mine = first_bad(dict(zip(losses, own.tolist())))
             where = f"samples {', '.join(batch.samples)}" if mine else "samples of another process"
             raise UserError(
-                f"stage '{self.recipe.name}', step {self.step + 1}: the loss '{bad}' is {values[bad]} ({where}); stopped, the last checkpoint "
-                "stands. Look at these samples, lower the learning rate, or clip; then begin anew"
+                f"stage '{self.recipe.name}', step {self.step + 1}: the loss '{bad}' is {values[bad]} ({where}); stopped, "
+                "the last checkpoint stands. Look at these samples, lower the learning rate, or clip; then begin anew"
             )
         return values
 

@@ -46,4 +46,5 @@ class Trainee(nn.Module):
 
 def unknown_loss(stage: Stage, name: str, given: dict[str, Tensor] | set[str]) -> UserError:
     """The error for a weighted loss that the method does not give."""
-    return UserError(f"stage '{stage.name}' weighs the loss '{name}', which the method does not give; it gives {', '.join(sorted(given)) or 'none'}")
+    gives = ", ".join(sorted(given)) or "none"
+    return UserError(f"stage '{stage.name}' weighs the loss '{name}', which the method does not give; it gives {gives}")

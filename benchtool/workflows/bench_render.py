@@ -1,6 +1,7 @@
 """How fast raws are developed, against LibRaw called once an exposure and against what no renderer can go below.
 
 Every variant has a process of its own with one thread; the repeats are interleaved, so that a busy machine slows all alike.
+Ratios are of processor time: on an idle machine that is the time by the clock, on a busy one others disturb it less.
 """
 
 from __future__ import annotations
@@ -38,22 +39,18 @@ _SYNTHETIC = (4288, 2848)  # pixels of the raw made where none is given: a camer
 
 @dataclass(frozen=True)
 class Timing:
-    """One variant on one raw: seconds of every repeat, and the most memory its process had, in MiB."""
+    """One run of a variant: seconds by the clock and of the processor, and the most memory its process had so far, in MiB."""
 
-    variant: str
-    seconds: list[float]
+    seconds: float
+    cpu_seconds: float
     peak_mib: float
 
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
 
-
-def bench_render(raws: Sequence[Path], repeats: int = 5, variants: Sequence[str] = tuple(DESCRIPTION)) -> dict[str, Any]:
+def bench_render(raws: Sequence[Path], repeats: int = 5) -> dict[str, Any]:
     """Time each variant on each raw; with no raws, on a synthetic one of 12 megapixels.
 
     Returns:
-        JSON-able: per raw and variant the median, every repeat, peak memory, and ratios to the naive way and the floor.
+        JSON-able: per raw and variant medians, every repeat, peak memory, and ratios to the naive way and the floor.
 
     Raises:
         UserError: a raw cannot be developed.
@@ -65,42 +62,42 @@ def bench_render(raws: Sequence[Path], repeats: int = 5, variants: Sequence[str]
             with open_raw(raw):  # said here, and not by rawpy in some worker
                 pass
         given = [Path(raw) for raw in raws] or [_synthetic_raw(Path(folder) / "synthetic.dng")]
-        with progress("bench render", len(given) * len(variants) * (repeats + 1), "runs") as advance:
-            results = [_bench(raw, repeats, variants, advance) for raw in given]
+        with progress("bench render", len(given) * len(DESCRIPTION) * (repeats + 1), "runs") as advance:
+            results = [_bench(raw, repeats, advance) for raw in given]
     return {"schema": 1, "bench": "render", "threads": 1, "repeats": repeats, "raws": results, **provenance()}
 
 
-def _bench(raw: Path, repeats: int, variants: Sequence[str], advance: Any) -> dict[str, Any]:
-    timings = _interleaved(raw, repeats, variants, advance)
-    medians = {timing.variant: timing.median for timing in timings}
+def _bench(raw: Path, repeats: int, advance: Any) -> dict[str, Any]:
+    timings = _interleaved(raw, repeats, advance)
+    cpu = {variant: statistics.median(t.cpu_seconds for t in runs) for variant, runs in timings.items()}
     rows = {}
-    for timing in timings:
-        rows[timing.variant] = {
-            "median_s": round(timing.median, 4),
-            "seconds": [round(s, 4) for s in timing.seconds],
-            "peak_mib": round(timing.peak_mib, 1),
-            "faster_than_naive": round(medians[NAIVE] / timing.median, 2) if NAIVE in medians else None,
-            "of_floor": round(timing.median / medians[FLOOR], 2) if FLOOR in medians else None,
+    for variant, runs in timings.items():
+        rows[variant] = {
+            "median_s": round(statistics.median(t.seconds for t in runs), 4),
+            "median_cpu_s": round(cpu[variant], 4),
+            "faster_than_naive": round(cpu[NAIVE] / cpu[variant], 2),
+            "of_floor": round(cpu[variant] / cpu[FLOOR], 2),
+            "peak_mib": round(runs[-1].peak_mib, 1),
+            "seconds": [round(t.seconds, 4) for t in runs],
+            "cpu_seconds": [round(t.cpu_seconds, 4) for t in runs],
         }
     return {"raw": raw.name, "bytes": raw.stat().st_size, "variants": rows}
 
 
-def _interleaved(raw: Path, repeats: int, variants: Sequence[str], advance: Any) -> list[Timing]:
+def _interleaved(raw: Path, repeats: int, advance: Any) -> dict[str, list[Timing]]:
     """A first round that is not counted (imports, caches), then `repeats` rounds through all variants."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))  # read by the spawned processes as they start
     pools = {}
     try:
         context = multiprocessing.get_context("spawn")
-        pools = {variant: ProcessPoolExecutor(1, mp_context=context) for variant in variants}
-        seconds: dict[str, list[float]] = {variant: [] for variant in variants}
-        peaks = {}
+        pools = {variant: ProcessPoolExecutor(1, mp_context=context) for variant in DESCRIPTION}
+        timings: dict[str, list[Timing]] = {variant: [] for variant in DESCRIPTION}
         for _ in range(repeats + 1):
             for variant, pool in pools.items():
-                took, peaks[variant] = pool.submit(time_once, raw, variant).result()
-                seconds[variant].append(took)
+                timings[variant].append(pool.submit(time_once, raw, variant).result())
                 advance(note=variant)
-        return [Timing(variant, seconds[variant][1:], peaks[variant]) for variant in variants]
+        return {variant: runs[1:] for variant, runs in timings.items()}
     finally:
         for pool in pools.values():
             pool.shutdown(cancel_futures=True)
@@ -108,15 +105,16 @@ def _interleaved(raw: Path, repeats: int, variants: Sequence[str], advance: Any)
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def time_once(raw: Path, variant: str) -> tuple[float, float]:
-    """Seconds of one run of a variant, and this process's peak memory so far in MiB. Runs in the variant's own process."""
+def time_once(raw: Path, variant: str) -> Timing:
+    """One run of a variant. Called in the variant's own process."""
     import cv2
 
     cv2.setNumThreads(1)
     work = {NAIVE: _naive, FLOOR: _floor}.get(variant) or _ours(variant)
-    begun = time.perf_counter()
+    begun, cpu_begun = time.perf_counter(), time.process_time()
     work(raw)
-    return time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+    return Timing(seconds, cpu_seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def _ours(variant: str) -> Callable[[Path], None]:

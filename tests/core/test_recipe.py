@@ -144,7 +144,8 @@ def test_name_and_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_player_s_optimizer_is_the_stage_s_with_its_own_keys_on_top(tmp_path: Path) -> None:
     toy = Path(__file__).parents[1] / "training" / "toy.py"
     catalog.add_plugin(toy)
-    source = written(tmp_path, {"optimizer": {"lr": 0.1, "weight_decay": 0.5}, "players": {"critic": {"optimizer": {"lr": 0.2}}}}, method="toy")
+    players = {"critic": {"optimizer": {"lr": 0.2}}}
+    source = written(tmp_path, {"optimizer": {"lr": 0.1, "weight_decay": 0.5}, "players": players}, method="toy")
     stage = load_recipe(source).stages[0]
     assert (stage.players["critic"].optimizer.lr, stage.players["critic"].optimizer.weight_decay) == (0.2, 0.5)
     assert load_recipe(source).plugin["path"] == str(toy.resolve())

@@ -143,8 +143,10 @@ def test_a_directory_that_leads_to_itself_ends(tmp_path: Path) -> None:
     assert read_tags(bytes(data)) is not None
 
 
-def test_a_first_directory_outside_the_file_is_refused() -> None:
-    refused(b"II*\0" + struct.pack("<I", 1 << 30) + bytes(100), "first directory")
+def test_a_directory_outside_the_file_is_refused(real_data: Path) -> None:
+    refused(b"II*\0" + struct.pack("<I", 1 << 30) + bytes(100), "a directory of its tags lies outside")
+    data = (real_data / "raws" / "canon_eos_6d.dng").read_bytes()  # the raw picture's directory is at 134,256
+    refused(data[:134_300], "a directory of its tags lies outside")
 
 
 def test_a_count_of_billions_is_refused_before_it_is_read(tmp_path: Path) -> None:

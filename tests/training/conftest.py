@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,17 @@ def _toy_is_known() -> None:
     catalog.add_plugin(TOY)
 
 
+@pytest.fixture(autouse=True)
+def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accelerate collects garbage after each stage, which takes longer than a stage here."""
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
+
+
 @pytest.fixture
 def trained(dataset: Dataset, tmp_path: Path) -> Callable[..., Path]:
     """`trained("run", [{"ema": 0.9}], seed=1)` trains stages of the toy method and returns the run's folder."""
 
-    def call(name: str, stages: list[dict[str, Any]] | None = None, settings: dict | None = None, data: Dataset = dataset, **top: Any) -> Path:
+    def call(name: str, stages: list[dict] | None = None, settings: dict | None = None, data: Dataset = dataset, **top: Any) -> Path:
         recipe = load_recipe(str(toy_recipe(tmp_path, stages, **top)))
         train(recipe, data, tmp_path / name, Settings(**{"device": "cpu", **(settings or {})}))
         return tmp_path / name

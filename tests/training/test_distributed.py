@@ -24,6 +24,8 @@ TRAIN = {
     "optimizer": {"name": "sgd", "lr": 0.05},  # Adam divides by the gradient's size, and with it by rounding
 }
 
+TUNE = {"name": "tune", "start": "train.best", "exposures": "worst", "regularise": {}, "optimizer": TRAIN["optimizer"]}
+
 
 def launch(arguments: list[str], processes: int, dump: Path) -> subprocess.CompletedProcess:
     with socket.socket() as free:
@@ -31,15 +33,15 @@ def launch(arguments: list[str], processes: int, dump: Path) -> subprocess.Compl
         port = free.getsockname()[1]
     dump.mkdir()
     many = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", str(port)] if processes > 1 else []
+    command = [sys.executable, *many, "-m", "benchtool", "--plugin", str(TOY), *arguments, "--device", "cpu"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "TOY_DUMP": str(dump)}
-    return subprocess.run([sys.executable, *many, "-m", "benchtool", "--plugin", str(TOY), *arguments, "--device", "cpu"], capture_output=True, text=True, env=env, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
 
 
 def test_two_gloo_processes_are_one_with_the_doubled_batch(dataset: Dataset, tmp_path: Path) -> None:
     runs = {}
     for processes, batch in ((2, 1), (1, 2)):
-        tune = {"name": "tune", "start": "train.best", "exposures": "worst", "regularise": {}, "batch": batch, "optimizer": TRAIN["optimizer"]}
-        recipe = toy_recipe(tmp_path, [TRAIN | {"batch": batch}, tune])
+        recipe = toy_recipe(tmp_path, [TRAIN | {"batch": batch}, TUNE | {"batch": batch}])
         out, dump = tmp_path / f"run{processes}", tmp_path / f"dump{processes}"
         done = launch(["train", str(recipe), "--data", str(dataset.folder), "--out", str(out), "--workers", "0"], processes, dump)
         assert done.returncode == 0, done.stderr

@@ -38,8 +38,9 @@ def parameters(model: nn.Module) -> dict[str, torch.Tensor]:
 def by_hand(model: Affine, batches: list[Batch]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Gradients of mean((a.x + b)^2): 2 mean((a.x + b) x) and 2 mean(a.x + b), batch by batch."""
     with torch.no_grad():
-        found = [(2 * (((x * model.a).sum(1) + model.b)[:, None] * x).mean(0), 2 * ((x * model.a).sum(1) + model.b).mean()) for x in (b.inputs for b in batches)]
-    a, b = (torch.stack(t) for t in zip(*found))
+        pairs = [(batch.inputs, (batch.inputs * model.a).sum(1) + model.b) for batch in batches]
+        a = torch.stack([2 * (y[:, None] * x).mean(0) for x, y in pairs])
+        b = torch.stack([2 * y.mean() for _, y in pairs])
     zero = torch.tensor(0.0)
     return {"a": a.abs().mean(0), "b": b.abs().mean(), "unused": zero}, {"a": a.square().mean(0), "b": b.square().mean(), "unused": zero}
 

@@ -16,7 +16,8 @@ from benchtool.training.run import Settings, train
 from benchtool.training.smoke import fewer, shorten
 
 LONG = [
-    {"epochs": 500, "patch": 384, "batch": 64, "accumulate": 16, "players": {"critic": {"from_epoch": 90}}, "losses": {"mse": 1.0, "critic": 1.0}},
+    {"epochs": 500, "patch": 384, "batch": 64, "accumulate": 16}
+    | {"players": {"critic": {"from_epoch": 90}}, "losses": {"mse": 1.0, "critic": 1.0}},
     {"name": "steps", "epochs": None, "steps": 10**6, "validate_every": 10**5, "patch": None},
     {"name": "tune", "start": "steps.best", "exposures": "worst", "regularise": {}, "epochs": 40, "batch": 8},
 ]
@@ -37,7 +38,7 @@ def test_too_small(tmp_path: Path) -> None:
 def test_all_stages_and_players_run_in_few_steps(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     validated: list[int] = []
     real = context.validate
-    monkeypatch.setattr(context, "validate", lambda method, data, *a, **k: validated.append(len(data.split("val"))) or real(method, data, *a, **k))
+    monkeypatch.setattr(context, "validate", lambda m, data, *a, **k: validated.append(len(data.split("val"))) or real(m, data, *a, **k))
     train(load_recipe(str(toy_recipe(tmp_path, LONG))), dataset, tmp_path / "run", Settings("cpu"), short=True)
     trained = read_json(tmp_path / "run/summary.json")["trained"]
     assert trained["smoke"] is True and trained["stages"] == ["train", "steps", "tune"] and trained["steps"] <= 24
@@ -47,7 +48,7 @@ def test_all_stages_and_players_run_in_few_steps(tmp_path: Path, dataset: Datase
     assert resolved.smoke and [stage.epochs for stage in resolved.stages] == [1, None, 1] and resolved.stages[1].steps == 8
     assert all(stage.batch <= 4 for stage in resolved.stages)
     with pytest.raises(UserError, match="another recipe .smoke: True there, False here"):
-        train(load_recipe(str(toy_recipe(tmp_path, LONG))), dataset, tmp_path / "run", Settings("cpu"))
+        train(resolved.model_copy(update={"smoke": False}), dataset, tmp_path / "run", Settings("cpu"))
 
 
 def test_little_is_validated(tmp_path: Path) -> None:

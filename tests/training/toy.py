@@ -44,13 +44,17 @@ class Toy(Method):
     def enhance(self, inputs: Tensor, exposures: Tensor | None = None) -> Tensor:
         return inputs[:, 0] + self.last(torch.relu(self.norm(self.first(inputs[:, 0]))))
 
+    def judge(self, image: Tensor) -> Tensor:
+        """A score for each image."""
+        return self.critic(image).mean((1, 2, 3))
+
     def losses(self, batch: Batch, stage: Stage, player: str = "model") -> dict[str, Tensor]:
         self.calls += 1
         LATEST["trained"] = self
         if self.training and f"{stage.name}:{self.calls}" == os.environ.get("TOY_KILL_AT"):
             os.kill(os.getpid(), signal.SIGKILL)
         if player == "critic":
-            return {"critic": (self.critic(batch.targets).mean() - 1).square() + self.critic(self.enhance(batch.inputs)).mean().square()}
+            return {"critic": (self.judge(batch.targets) - 1).square().mean() + self.judge(self.enhance(batch.inputs)).square().mean()}
         output = self.enhance(batch.inputs + self.noise * torch.randn_like(batch.inputs))
         losses = {"mse": mse(output, batch.targets), "l1": l1(output, batch.targets)}
         if self.nan_for and any(name.startswith(self.nan_for) for name in batch.samples):
@@ -60,7 +64,7 @@ class Toy(Method):
                 aim = stage.teacher.enhance(batch.inputs)
             losses["teach"] = l1(output, aim)
         if "adversarial" in stage.losses:
-            losses["adversarial"] = (self.critic(output).mean() - 1).square()
+            losses["adversarial"] = (self.judge(output) - 1).square().mean()
         return losses
 
     def trainable(self, player: str = "model"):
