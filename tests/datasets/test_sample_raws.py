@@ -15,6 +15,7 @@ from benchtool.core.errors import UserError
 from benchtool.core.files import sha256_file
 from benchtool.core.images import orient
 from benchtool.datasets.sample_raws import EXPERTS, RAWS, SENSORS, SHOTS, build, exposed, photograph, retouched, scene
+from benchtool.rendering.develop import Settings, render
 from benchtool.rendering.dng_writer import PATTERNS
 from benchtool.rendering.experts import read_expert
 
@@ -155,3 +156,14 @@ def test_out_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="is a file"):
         build(tmp_path / "file")
+
+
+@pytest.mark.parametrize("percent", [30, 60, 95])
+def test_a_cut_sample_is_refused(clean: Path, tmp_path: Path, percent: int) -> None:
+    """LibRaw renders grey rows of such a file without complaint; none of them may become a picture."""
+    for stem in SHOTS:
+        whole = (clean / RAWS / f"{stem}.dng").read_bytes()
+        path = tmp_path / f"{stem}.dng"
+        path.write_bytes(whole[: len(whole) * percent // 100])
+        with pytest.raises(UserError, match="cut off"):
+            render(path, Settings())
