@@ -34,6 +34,7 @@ def train(
     """
     from benchtool.core.console import say
     from benchtool.core.errors import UserError
+    from benchtool.core.files import clear_temporary
     from benchtool.core.manifest import open_dataset
     from benchtool.core.recipe import load_recipe
     from benchtool.core.recipe_text import write_yaml
@@ -64,6 +65,7 @@ def train(
     try:
         train_recipe(loaded, dataset, folder, settings, smoke)
     except KeyboardInterrupt:
+        clear_temporary(folder)  # Ctrl-C may fall between making a temporary file and the code that removes it
         say(f"interrupted; the same command continues {folder}")
         raise typer.Exit(130) from None
 
