@@ -67,15 +67,20 @@ def compare(comparison: Comparison) -> dict[str, Measured]:
             read[role] = eight_bit(read_checked(path, sha256))
         except UserError as error:
             read[role] = error
-    return {key: _measure(metrics.find(key), output, read) for key in comparison.metrics}
+    return {key: score_images(metrics.find(key), read | {"output": output}) for key in comparison.metrics}
 
 
-def _measure(metric: metrics.Metric, output: np.ndarray, read: Mapping[str, np.ndarray | UserError]) -> Measured:
-    for role in metric.spec.needs:
-        if isinstance(read[role], UserError):
-            return Measured("failed", reason=reason(read[role]))
+def score_images(metric: metrics.Metric, images: Mapping[str, np.ndarray | UserError]) -> Measured:
+    """Score `output` against those of `target` and `source` that the metric needs.
+
+    An image that could not be read is its error: the score is then failed, as it is where the metric breaks or gives NaN;
+    where the metric is not defined for these images it is n/a. All with the reason.
+    """
+    for role in ("output", *metric.spec.needs):
+        if isinstance(images[role], UserError):
+            return Measured("failed", reason=reason(images[role]))
     try:
-        score = metric.score(output, *(read[role] if role in metric.spec.needs else None for role in ("target", "source")))
+        score = metric.score(images["output"], *(images[role] if metric.needs(role) else None for role in ("target", "source")))
     except UserError as error:
         return Measured("n/a", reason=reason(error))
     except Exception as error:  # a metric may come from a third party: whatever it raises is this score's failure, not the others'

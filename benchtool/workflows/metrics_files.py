@@ -14,10 +14,10 @@ from benchtool import metrics
 from benchtool.core import catalog
 from benchtool.core.errors import UserError
 from benchtool.core.images import SUFFIXES, read_image
-from benchtool.core.pool import reason, run_batch
+from benchtool.core.pool import run_batch
 from benchtool.evaluation.means import mean
 from benchtool.evaluation.samples import eight_bit
-from benchtool.evaluation.score import Measured
+from benchtool.evaluation.score import Measured, score_images
 
 ROLES = ("target", "source")
 
@@ -113,7 +113,7 @@ def measure_job(job: Job) -> dict[str, Measured]:
     for plugin in job.plugins:
         catalog.add_plugin(plugin)
     images = {role: _read(path) for role, path in job.files.items()}
-    return {key: _measure(metrics.find(key), images) for key in job.keys}
+    return {key: score_images(metrics.find(key), images) for key in job.keys}
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -191,18 +191,3 @@ def _read(path: Path) -> np.ndarray | UserError:
     except UserError as error:
         return error
     return pixels if pixels.dtype == np.float32 else eight_bit(pixels)
-
-
-def _measure(metric: metrics.Metric, images: dict[str, np.ndarray | UserError]) -> Measured:
-    for role in ("output", *metric.spec.needs):
-        if isinstance(images[role], UserError):
-            return Measured("failed", reason=reason(images[role]))
-    try:
-        score = metric.score(images["output"], *(images[role] if metric.needs(role) else None for role in ROLES))
-    except UserError as error:
-        return Measured("n/a", reason=reason(error))
-    except Exception as error:  # a metric may come from a third party: whatever it raises is this score's failure, not the others'
-        return Measured("failed", reason=reason(error))
-    if math.isnan(score.value):
-        return Measured("failed", reason=f"{metric.key} is not a number", facts=score.facts)
-    return Measured("ok", float(score.value), facts=score.facts)
