@@ -11,7 +11,8 @@ from benchtool.core.errors import UserError
 
 if TYPE_CHECKING:
     from benchtool.core.manifest import Dataset
-    from benchtool.datasets.me import Outcome
+    from benchtool.datasets.me import Outcome as Rendered
+    from benchtool.datasets.prepare import Outcome
 
 app = typer.Typer(help="Make datasets from raws and from files.", no_args_is_help=True)
 
@@ -78,22 +79,42 @@ def prepare(
     name: Annotated[str, typer.Argument(help="The dataset to make, such as me-v2.", show_default=False)],
     src: Annotated[Path, typer.Argument(help="Folder of what it is made from.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="Folder of the dataset.", show_default=False)],
+    option: Annotated[Optional[list[str]], typer.Option("-s", "--set", help="An option of the dataset, KEY=VALUE; may be repeated.")] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the images into OUT; without it they stay where they are.")] = False,
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
 ) -> None:
-    """Make a dataset's manifest from files that are there; nothing is copied.
+    """Make a dataset's manifest from files that are there.
 
-    Example: benchtool data prepare me-v2 me me-v2
+    `benchtool data list` names the datasets and their options. The same command continues interrupted work. What the folder
+    lacks is said; exit code 1 if some files could not be read: they are listed, the others are done.
+
+    Example: benchtool data prepare sice SICE sice -s target=label
+    """
+    from benchtool.core.console import say
+    from benchtool.core.key_value import values
+    from benchtool.datasets.prepare import prepare as prepare_files
+
+    try:
+        _report(prepare_files(name, src, out, options=values(option), copy=copy, jobs=jobs), out)
+    except KeyboardInterrupt:
+        say(f"\nstopped; what is finished is kept in {out}: run the same command again to continue")
+        raise typer.Exit(130) from None
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the datasets, and what each can be told with -s.
+
+    Example: benchtool data list
     """
     from benchtool.core import catalog
 
-    module = catalog.load("datasets", name)
-    if not hasattr(module, "prepare"):
-        raise UserError(f"'{name}' is made from raws: benchtool data render-{name} RAWS OUT")
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out}: is a file; give a folder to write the dataset to")
-    _print_counts(module.prepare(src, out), out)
+    for name in catalog.names("datasets"):
+        options = ", ".join(f"{key}={value}" for key, value in catalog.dataclass_fields("datasets", name, "Options").items())
+        print(f"{name:14} {catalog.facts('datasets', name).title}" + (f"   -s {options}" if options else ""))
 
 
-def _report(outcome: Outcome, out: Path) -> None:
+def _report(outcome: Outcome | Rendered, out: Path) -> None:
     """Counts, then notes, then every failure; exit code 1 where there is one."""
     from benchtool.core.console import say
 
@@ -102,7 +123,7 @@ def _report(outcome: Outcome, out: Path) -> None:
     for note in outcome.notes:
         say(f"note: {note}")
     if outcome.failures:
-        whole = "the rest is done" if outcome.dataset else "nothing could be rendered, so there is no dataset"
+        whole = "the rest is done" if outcome.dataset else "nothing is left, so there is no dataset"
         say(f"{len(outcome.failures)} failed; {whole}:")
         for failure in outcome.failures:
             say(f"  {failure.item}: {failure.reason}")

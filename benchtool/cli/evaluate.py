@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -38,13 +38,14 @@ def evaluate(
     Example: benchtool evaluate runs/sid --data me
     """
     from benchtool.core.console import say
+    from benchtool.core.key_value import pairs, values
     from benchtool.evaluation.evaluate import evaluate as run
 
     try:
         outcome = run(
             method, data, split=split, protocol=protocol, metric_keys=[key.strip() for key in (metrics or "").split(",") if key.strip()],
             target=target, out=out, checkpoint=checkpoint, keep=_count(keep), device=device, jobs=jobs,
-            roots=_pairs("--root", root), options=_options(options),
+            roots=pairs("--root", root), options=values(options),
         )  # fmt: skip
     except KeyboardInterrupt:
         say("\nstopped; what is finished is kept: run the same command again to continue")
@@ -68,23 +69,6 @@ def _count(keep: str) -> int | None:
     if keep != "none" and not keep.isdecimal():
         raise UserError(f"--keep {keep}: give all, none, or a number")
     return 0 if keep == "none" else int(keep)
-
-
-def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
-    for text in given or ():
-        if "=" not in text:
-            raise UserError(f"{option} {text}: give NAME=VALUE")
-    return dict(text.split("=", 1) for text in given or ())
-
-
-def _options(given: list[str] | None) -> dict[str, Any]:
-    """Values as YAML reads them, as in recipes: 2 is a number, true a truth value."""
-    import yaml
-
-    try:
-        return {name: yaml.safe_load(value) for name, value in _pairs("--set", given).items()}
-    except yaml.YAMLError:
-        raise UserError(f"--set {' '.join(given or ())}: a value is not valid YAML") from None
 
 
 def _print(outcome: Outcome) -> None:

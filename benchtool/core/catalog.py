@@ -149,6 +149,14 @@ def options(kind: str, name: str) -> dict[str, str]:
     return {}
 
 
+def dataclass_fields(kind: str, name: str, class_name: str) -> dict[str, str]:
+    """The fields of a dataclass of `name`'s file with their defaults as source text; none where it has no such class."""
+    tree = ast.parse(entry(kind, name).source.read_text())
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name]
+    fields = [part for node in classes for part in node.body if isinstance(part, ast.AnnAssign)]
+    return {ast.unparse(part.target): ast.unparse(part.value) if part.value else "" for part in fields}
+
+
 @functools.cache
 def read_literal(source: Path) -> Any:
     """Evaluate the module-level `SPEC = ...` of a Python file; None where there is none.

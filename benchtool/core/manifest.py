@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,10 @@ class Sample:
         """EV of the single input; None for several inputs or where unknown."""
         return self.inputs[0].ev if len(self.inputs) == 1 else None
 
+    def shown_at(self, exposures: Collection[float | str]) -> bool:
+        """Whether its exposure is one of these EVs, or its subset one of these names."""
+        return self.exposure in exposures or self.subset in exposures
+
 
 @dataclass
 class Facts:
@@ -76,7 +80,7 @@ class Facts:
         name: `me`, `me-v2`, `sice` ...
         variant: `published`, `rendered-adobe`, `rendered-linear`, `sample` ...
         roots: root name -> folder, relative to the dataset's folder where possible.
-        exposure_groups: group -> EVs of its inputs.
+        exposure_groups: group -> EVs of its inputs; an empty list, where these are not known: the samples of the subset so named.
         default_target: target role used unless told otherwise.
         licence, citation: terms, and BibTeX keys.
         made: how it was made: command, versions, settings.
@@ -121,9 +125,13 @@ class Dataset:
             raise UserError(f"{self.folder}: the dataset '{self.facts.name}' has no {name} split")
         return chosen
 
-    def group(self, ev: float | None) -> str | None:
-        """The exposure group an EV belongs to, None where the dataset defines none for it."""
-        return next((g for g, evs in self.facts.exposure_groups.items() if ev is not None and ev in evs), None)
+    def group(self, sample: Sample) -> str | None:
+        """The exposure group a sample belongs to, None where the dataset defines none for it."""
+        return next((group for group in self.facts.exposure_groups if sample.shown_at(self.exposures(group))), None)
+
+    def exposures(self, group: str) -> list[float | str]:
+        """What the samples of an exposure group are shown at: EVs, or the subset of that name."""
+        return list(self.facts.exposure_groups[group]) or [group]
 
 
 def safe_name(name: str) -> bool:

@@ -113,7 +113,7 @@ class StageRecipe(Section):
         patch: side of the square crops, None for whole images.
         batch: samples a process and backward pass; an optimiser step sees batch x accumulate x processes.
         target: role, None for the dataset's default.
-        exposures: inputs trained on: all, EVs, or `worst`, the exposure group that `start` validates worst on.
+        exposures: inputs trained on: all, a list of EVs or of subsets, or `worst`, the exposure group that `start` validates worst on.
         worst: what `worst` came to; written into recipe.resolved.yaml by training.
         augment: each with probability 1/2.
         losses: weight of each loss of the method.
@@ -133,8 +133,8 @@ class StageRecipe(Section):
     batch: PositiveInt = 1
     accumulate: PositiveInt = 1
     target: str | None = None
-    exposures: str | list[float] = "all"
-    worst: list[float] | None = None
+    exposures: str | list[float | str] = "all"
+    worst: list[float | str] | None = None
     optimizer: Optimizer = Optimizer(betas=(0.9, 0.999))
     schedule: Schedule = Schedule()
     clip: PositiveFloat | None = None
@@ -164,12 +164,12 @@ class StageRecipe(Section):
 
     @field_validator("exposures", mode="plain")
     @classmethod
-    def _exposures(cls, value: Any) -> str | list[float]:
+    def _exposures(cls, value: Any) -> str | list[float | str]:
         if value in ("all", "worst"):
             return value
-        if isinstance(value, list) and value and all(type(ev) in (int, float) for ev in value):
-            return [float(ev) for ev in value]
-        raise ValueError(f"must be all, worst, or a list of EVs such as [-1.5, -1], not {value!r}")
+        if isinstance(value, list) and value and all(type(one) in (int, float, str) for one in value):
+            return [one if isinstance(one, str) else float(one) for one in value]
+        raise ValueError(f"must be all, worst, or a list of EVs, [-1.5, -1], or of subsets, [over], not {value!r}")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> StageRecipe:

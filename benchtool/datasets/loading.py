@@ -40,7 +40,7 @@ class Patches:
         patch: side of the crops, None for whole images.
         augment: names of AUGMENTATIONS.
         target: role of the targets; None for batches without targets.
-        exposures: only inputs of these EVs; all where None.
+        exposures: only inputs of these EVs, or of the subsets with these names; all where None.
         cache: decoded images kept in memory, in bytes, by each process that reads them.
 
     Raises:
@@ -54,7 +54,7 @@ class Patches:
     patch: int | None = None
     augment: Sequence[str] = ()
     target: str | None = None
-    exposures: Sequence[float] | None = None
+    exposures: Sequence[float | str] | None = None
     cache: int = 0
     samples: list[Sample] = field(init=False)
     _kept: dict[str, np.ndarray] = field(init=False, default_factory=dict, repr=False)
@@ -63,10 +63,10 @@ class Patches:
     def __post_init__(self) -> None:
         self._room = self.cache
         everything = self.dataset.split("train")
-        self.samples = [s for s in everything if self.exposures is None or s.exposure in self.exposures]
+        self.samples = [s for s in everything if self.exposures is None or s.shown_at(self.exposures)]
         if not self.samples:
-            evs = ", ".join(f"{ev:+g}" for ev in self.exposures)
-            raise UserError(f"{self.dataset.folder}: no training sample has an exposure of {evs} EV")
+            wanted = ", ".join(e if isinstance(e, str) else f"{e:+g} EV" for e in self.exposures)
+            raise UserError(f"{self.dataset.folder}: no training sample has an exposure of {wanted}")
         for sample in self.samples:
             self._check(sample)
         self.has_exposures = any(image.ev is not None for s in self.samples for image in s.inputs)

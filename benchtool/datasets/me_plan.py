@@ -16,7 +16,8 @@ from benchtool.core.errors import UserError
 from benchtool.core.files import read_json
 from benchtool.core.manifest import safe_name
 from benchtool.core.pool import Failure
-from benchtool.datasets.me_split import is_fivek, published_splits, seeded_splits
+from benchtool.datasets.me_split import is_fivek, published_splits
+from benchtool.datasets.seeded_split import seeded_split
 from benchtool.datasets.sample_raws import INDEX
 
 RAW_SUFFIXES = frozenset(  # what LibRaw reads, by its list of cameras
@@ -83,7 +84,7 @@ def make_plan(raws: Path, experts: Path | None, seed: int) -> Plan:
 
     scene_of = {path.stem: listed.get("scenes", {}).get(path.stem) or key(path.stem) for path in usable}
     published = published_splits()
-    split_of = seeded_splits((scene for scene in scene_of.values() if not is_fivek(scene)), seed) | published
+    split_of = seeded_split((scene for scene in scene_of.values() if not is_fivek(scene)), seed) | published
     shots = []
     for path in sorted(usable, key=lambda path: path.stem):
         scene = scene_of[path.stem]

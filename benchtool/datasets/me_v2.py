@@ -7,14 +7,13 @@ The paper prints 14,144 training pairs; 14,140 = 4 x 3,535 without the scene tha
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 from benchtool.core.console import say
 from benchtool.core.errors import UserError
-from benchtool.core.files import read_json
 from benchtool.core.manifest import Dataset, Facts, Sample, open_dataset, write_dataset
 from benchtool.core.spec import DatasetSpec
+from benchtool.datasets.prepare import check_place, place
 
 SPEC = DatasetSpec(
     title="ME-v2",
@@ -28,7 +27,7 @@ SPEC = DatasetSpec(
 MIDDLE = 0.0  # EV
 
 
-def prepare(src: Path, out: Path) -> Dataset:
+def view(src: Path, out: Path, options: None = None) -> Dataset:
     """Write ME-v2's manifest into `out`; its images are those of the ME dataset in `src`, found through the root `me`.
 
     Raises:
@@ -37,9 +36,7 @@ def prepare(src: Path, out: Path) -> Dataset:
     me = open_dataset(src)
     if me.facts.name != "me":
         raise UserError(f"{src}: is the dataset '{me.facts.name}'; ME-v2 is made from an ME dataset (benchtool data render-me)")
-    there = Path(out) / "dataset.json"
-    if there.exists() and (name := read_json(there).get("name")) != "me-v2":
-        raise UserError(f"{out}: holds the dataset '{name}'; choose another folder")
+    check_place(out, "me-v2")
     source = {name: getattr(me.facts, name) for name in ("name", "variant", "fingerprint")}
     samples, without = _pairs(me.samples)
     if not samples:
@@ -49,7 +46,7 @@ def prepare(src: Path, out: Path) -> Dataset:
     facts = Facts(
         name="me-v2",
         variant=me.facts.variant,
-        roots={name: _place(folder, Path(out)) for name, folder in me.roots.items()},
+        roots={name: place(folder, Path(out)) for name, folder in me.roots.items()},
         exposure_groups={name: list(evs) for name, evs in SPEC.exposure_groups.items()},
         default_target=SPEC.default_target,
         licence=me.facts.licence,
@@ -69,10 +66,3 @@ def _pairs(samples: list[Sample]) -> tuple[list[Sample], int]:
         if s.exposure != MIDDLE and photo[s.sample] in middle
     ]
     return pairs, len(set(photo.values()) - set(middle))
-
-
-def _place(folder: Path, out: Path) -> str:
-    """`folder` as seen from `out`, relative so that both can be moved together; absolute where they share no folder."""
-    folder, out = folder.resolve(), out.resolve()
-    shared = Path(os.path.commonpath((folder, out)))
-    return str(folder) if shared == Path(shared.anchor) else Path(os.path.relpath(folder, out)).as_posix()

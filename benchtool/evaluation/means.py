@@ -21,6 +21,6 @@ def group_means(dataset: Dataset, samples: Iterable[Sample], scores: Mapping[str
     for sample in samples:
         if sample.sample in scores:
             members["all"].append(scores[sample.sample])
-            if group := dataset.group(sample.exposure):
+            if group := dataset.group(sample):
                 members[group].append(scores[sample.sample])
     return {group: mean(values) for group, values in members.items() if values}

@@ -38,23 +38,23 @@ def validate(
     *,
     metric: str = "psnr:rgb-u8",
     target: str | None = None,
-    exposures: Sequence[float] | None = None,
+    exposures: Sequence[float | str] | None = None,
     device: str | torch.device = "cpu",
 ) -> Validation:
     """Measure `method` on a split; its training mode is put back afterwards.
 
     Args:
         target: role of the target; the dataset's default where None.
-        exposures: only samples of these EVs; all where None.
+        exposures: only samples of these EVs or subsets; all where None.
 
     Raises:
         UserError: no sample is left, an image is missing, or the metric is not defined for one.
     """
     measure = metrics.find(metric)
     role = target or dataset.facts.default_target
-    chosen = [s for s in dataset.split(split) if exposures is None or s.exposure in exposures]
+    chosen = [s for s in dataset.split(split) if exposures is None or s.shown_at(exposures)]
     if not chosen:
-        raise UserError(f"{dataset.folder}: no {split} sample has an exposure of {', '.join(f'{ev:g}' for ev in exposures)} EV")
+        raise UserError(f"{dataset.folder}: no {split} sample has an exposure of {', '.join(e if isinstance(e, str) else f'{e:g} EV' for e in exposures)}")
     training = method.training
     method.eval()
     try:

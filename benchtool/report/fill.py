@@ -153,7 +153,7 @@ def _members(key: str, scores: Scores, evaluation: Evaluation) -> np.ndarray:
     if key == "all":
         return np.ones(len(scores.values), bool)
     exposures = evaluation.entry.exposure_groups.get(key)
-    return np.isin(scores.exposures, exposures) if exposures is not None else scores.subsets == key
+    return np.isin(scores.exposures, exposures) if exposures else scores.subsets == key
 
 
 def _rank(report: Report) -> None:

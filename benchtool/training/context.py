@@ -63,7 +63,7 @@ class Run:
         load_weights(method, locate(reference, self.folder, self.recipe.method))
         return method
 
-    def patches(self, stage: StageRecipe, exposures: list[float] | None, draws: str | None = None) -> Patches:
+    def patches(self, stage: StageRecipe, exposures: list[float | str] | None, draws: str | None = None) -> Patches:
         """Training data as a stage crops it; `draws` takes the place of the stage's name in what is drawn."""
         role = (stage.target or self.dataset.facts.default_target) if self.spec.needs_target else None
         return Patches(self.dataset, self.recipe.seed, draws or stage.name, stage.patch, stage.augment, role, exposures, self.cache)

@@ -172,7 +172,7 @@ def settle_worst(run: Run, number: int) -> None:
     pick = min if metrics.find(recipe.validation).spec.higher_is_better else max
     worst = pick(found.groups, key=found.groups.__getitem__)
     say(f"stage '{stage.name}': {', '.join(f'{g} {v:.2f}' for g, v in found.groups.items())}; tuning on {worst}")
-    settled = stage.model_copy(update={"worst": list(run.dataset.facts.exposure_groups[worst])})
+    settled = stage.model_copy(update={"worst": run.dataset.exposures(worst)})
     run.recipe = recipe.model_copy(update={"stages": [settled if s is stage else s for s in recipe.stages]})
     folder.write_recipe(run.folder, run.recipe)
 

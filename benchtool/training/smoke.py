@@ -27,7 +27,7 @@ def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
 
     def less(stage: StageRecipe) -> StageRecipe:
         patch = min(smallest[0], PATCH, stage.patch or PATCH) // MULTIPLE * MULTIPLE
-        samples = min(sum(s.exposure in evs for s in train) for evs in _choices(stage, dataset)) if stage.exposures != "all" else len(train)
+        samples = min(sum(s.shown_at(chosen) for s in train) for chosen in _choices(stage, dataset)) if stage.exposures != "all" else len(train)
         accumulate = min(stage.accumulate, max(1, samples // processes))
         return stage.model_copy(
             update={
@@ -44,10 +44,10 @@ def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
     return recipe.model_copy(update={"smoke": True, "stages": [less(stage) for stage in recipe.stages]})
 
 
-def _choices(stage: StageRecipe, dataset: Dataset) -> list[list[float]]:
+def _choices(stage: StageRecipe, dataset: Dataset) -> list[list[float | str]]:
     """The exposures a stage may come to train on."""
     if stage.exposures == "worst" and stage.worst is None:
-        return list(dataset.facts.exposure_groups.values())
+        return [dataset.exposures(group) for group in dataset.facts.exposure_groups]
     return [stage.worst or stage.exposures]
 
 
@@ -57,5 +57,5 @@ def fewer(dataset: Dataset) -> Dataset:
     for sample in (s for s in dataset.samples if s.split == "val"):
         scenes.setdefault(sample.scene, []).append(sample)
     chosen = min(scenes.values(), key=lambda samples: samples[0].inputs[0].width * samples[0].inputs[0].height)
-    groups = {dataset.group(sample.exposure): sample for sample in reversed(chosen)}
+    groups = {dataset.group(sample): sample for sample in reversed(chosen)}
     return dataclasses.replace(dataset, samples=[s for s in dataset.samples if s.split != "val" or s in groups.values()])

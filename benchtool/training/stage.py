@@ -228,7 +228,7 @@ class StageTraining:
         self.saved = time.monotonic()
 
 
-def exposures(stage: StageRecipe) -> list[float] | None:
+def exposures(stage: StageRecipe) -> list[float | str] | None:
     """The EVs a stage trains on, None for all."""
     return {"all": None, "worst": stage.worst}[stage.exposures] if isinstance(stage.exposures, str) else stage.exposures
 

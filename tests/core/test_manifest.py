@@ -29,7 +29,8 @@ def test_round_trip(tmp_path: Path) -> None:
     assert opened.samples == written
     assert opened.facts.counts == {"train": {"samples": 1, "scenes": 1}, "val": {"samples": 0, "scenes": 0}, "test": {"samples": 1, "scenes": 1}}
     assert opened.path(opened.samples[0].inputs[0]) == (tmp_path / "a.png").resolve()
-    assert opened.samples[0].exposure == -1.5 and opened.group(-1.5) == "under" and opened.group(7.0) is None
+    assert opened.samples[0].exposure == -1.5 and opened.group(opened.samples[0]) == "under"
+    assert opened.group(sample(inputs=(dataclasses.replace(image(), ev=7.0),))) is None
     assert opened.samples[0].target("expert_c").path == "here:t.png" and opened.samples[0].target("expert_a") is None
     with pytest.raises(UserError, match="no val split"):
         opened.split("val")
@@ -53,6 +54,14 @@ def test_refused(tmp_path: Path, broken: list[Sample], says: str) -> None:
     with pytest.raises(UserError, match=says):
         write_dataset(tmp_path, FACTS, broken)
     assert not (tmp_path / "dataset.json").exists()
+
+
+def test_groups_without_exposure_values_are_subsets(tmp_path: Path) -> None:
+    unknown = (dataclasses.replace(image(), ev=None),)
+    samples = [sample("a_low", subset="under", inputs=unknown), sample("a_high", subset="over", inputs=unknown)]
+    opened = write_dataset(tmp_path, dataclasses.replace(FACTS, exposure_groups={"under": [], "over": []}), samples)
+    assert {s.sample: opened.group(s) for s in opened.samples} == {"a_low": "under", "a_high": "over"}
+    assert opened.exposures("over") == ["over"] and [s.sample for s in opened.samples if s.shown_at(["over"])] == ["a_high"]
 
 
 def test_fingerprint_is_of_content_not_of_order_or_place() -> None:

@@ -13,7 +13,8 @@ from benchtool.core.catalog import facts
 from benchtool.core.errors import UserError
 from benchtool.datasets.me_files import input_path, target_path
 from benchtool.datasets.me_plan import key, make_plan
-from benchtool.datasets.me_split import is_fivek, published_splits, seeded_splits
+from benchtool.datasets.me_split import is_fivek, published_splits
+from benchtool.datasets.seeded_split import seeded_split
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -46,13 +47,13 @@ def test_is_fivek(scene: str, expected: bool) -> None:
 
 @pytest.mark.parametrize(("n", "train", "val", "test"), [(0, 0, 0, 0), (1, 1, 0, 0), (2, 1, 0, 1), (3, 1, 1, 1), (100, 70, 10, 20)])
 def test_seeded_split_shares(n: int, train: int, val: int, test: int) -> None:
-    counts = Counter(seeded_splits([f"s{i}" for i in range(n)], 0).values())
+    counts = Counter(seeded_split([f"s{i}" for i in range(n)], 0).values())
     assert (counts["train"], counts["val"], counts["test"]) == (train, val, test)
 
 
 def test_seeded_split_depends_on_seed_and_set_alone() -> None:
     scenes = [f"s{i}" for i in range(50)]
-    assert seeded_splits(scenes, 3) == seeded_splits([*reversed(scenes), "s1"], 3) != seeded_splits(scenes, 4)
+    assert seeded_split(scenes, 3) == seeded_split([*reversed(scenes), "s1"], 3) != seeded_split(scenes, 4)
 
 
 @pytest.mark.parametrize(
