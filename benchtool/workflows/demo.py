@@ -1,25 +1,21 @@
 """`benchtool demo`: raws → ME dataset → training → evaluation → ENC Table 1, small enough for a CPU.
 
-Each step is a command a user can type; it runs as its own process, so that memory is given back and what is shown is
-what works. A demo that was interrupted continues where it stopped, as every one of the commands does.
+Each step is a command a user can type. A demo that was interrupted continues where it stopped, as every one of the commands does.
 """
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchtool.core.console import say
-from benchtool.core.errors import UserError
+from benchtool.workflows.steps import Step, run_steps
 
 TRAINED = ("sid", "i-sid")  # rows of Table 1 a CPU can go through in a minute each
 DATASETS = ("me", "me-v2")
 
 
-def steps(out: Path, jobs: int | None) -> Iterator[tuple[str, list[str]]]:
+def steps(out: Path, jobs: int | None) -> Iterator[Step]:
     """(What the step does, its command line) in order."""
     parallel = ["--jobs", str(jobs)] if jobs else []
     raws, runs = out / "raws", out / "runs"
@@ -42,10 +38,5 @@ def run_demo(out: Path, jobs: int | None = None) -> None:
     Raises:
         UserError: a step failed; its own message has been printed.
     """
-    everything = list(steps(out, jobs))
-    for number, (title, arguments) in enumerate(everything, 1):
-        say(f"\n[{number}/{len(everything)}] {title}\n$ {shlex.join(['benchtool', *arguments])}")
-        done = subprocess.run([sys.executable, "-m", "benchtool", *arguments])
-        if done.returncode:
-            raise UserError(f"the demo stopped at step {number} ({title}); mend what it says above, then run the demo again to continue")
+    run_steps(steps(out, jobs), "the demo")
     say(f"\nEverything is in {out}: try `benchtool enhance PHOTO.jpg -m {out}/runs/sid.me -o enhanced`.")
