@@ -12,7 +12,7 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ (nothing is broadcast).
     """
-    _same_shape(output, target)
+    same_shape(output, target)
     return F.mse_loss(output, target)
 
 
@@ -22,10 +22,11 @@ def l1(output: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ (nothing is broadcast).
     """
-    _same_shape(output, target)
+    same_shape(output, target)
     return F.l1_loss(output, target)
 
 
-def _same_shape(output: Tensor, target: Tensor) -> None:
+def same_shape(output: Tensor, target: Tensor) -> None:
+    """ValueError where two tensors differ in shape: nothing is broadcast."""
     if output.shape != target.shape:
         raise ValueError(f"output {tuple(output.shape)} and target {tuple(target.shape)} differ in shape")

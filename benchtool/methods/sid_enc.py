@@ -6,14 +6,12 @@ A frozen copy of the network sees the target image; the features of ENC for the 
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from benchtool.core.errors import UserError
 from benchtool.core.spec import Departure, MethodSpec
 from benchtool.losses import mse
 from benchtool.methods.base import Batch, Method, Stage
-from benchtool.methods.blocks.enc import ENC, Features, distillation
+from benchtool.methods.blocks.enc import ENC, Features, distilled
 from benchtool.methods.sid import UNet
 
 SPEC = MethodSpec(
@@ -73,8 +71,6 @@ SPEC = MethodSpec(
     check={"width": 8},
 )
 
-DISTILLED = ("normalisation", "exposure")
-
 
 class SIDENC(Method):
     """SID whose first layer is ENC (its parameters are `enc.*`).
@@ -116,12 +112,4 @@ class SIDENC(Method):
             UserError: the stage weighs a distillation loss but has no teacher.
         """
         output, features = self(batch.inputs[:, 0])
-        losses = {"mse": mse(output, batch.targets)}
-        wanted = [name for name in DISTILLED if name in stage.losses]
-        if not wanted:
-            return losses
-        if stage.teacher is None:
-            raise UserError(f"stage '{stage.name}' weighs '{wanted[0]}' but has no teacher; name one (teacher: train.best)")
-        with torch.no_grad():
-            normal = stage.teacher.eval().enc(batch.targets)
-        return losses | distillation(features, normal, wanted)
+        return {"mse": mse(output, batch.targets)} | distilled(features, batch.targets, stage, lambda teacher: teacher.enc)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,11 +175,12 @@ def weights_survive(subject: Subject) -> str:
 
 
 def gradient_reaches_all(subject: Subject) -> str:
-    """The losses of each player reach every parameter that its optimiser gets."""
+    """The losses of each player reach every parameter that its optimiser gets, in one stage or another."""
     seen = 0
     for player in _players(subject):
         method = subject.build().train()
-        _total(method, subject, player).backward()
+        for weights in _weights(subject):
+            _total(method, subject, player, weights).backward()
         for name, parameter in method.trainable(player):
             require(parameter.grad is not None and bool(parameter.grad.any()), f"{player}: no gradient reaches {name}")
             seen += 1
@@ -192,13 +193,14 @@ def loss_falls(subject: Subject) -> str:
     for player in _players(subject):
         method = subject.build().train()
         optimizer = torch.optim.Adam([parameter for _, parameter in method.trainable(player)], lr=RATE)
-        start = _total(method, subject, player)
+        weights = _weights(subject)[0]
+        start = _total(method, subject, player, weights)
         loss = start
         for _ in range(STEPS):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            loss = _total(method, subject, player)
+            loss = _total(method, subject, player, weights)
         first, last = float(start.detach()), float(loss.detach())
         require(last < first, f"{player}: {first:.6g} before, {last:.6g} after {STEPS} steps of Adam at {RATE}")
         notes.append(f"{player} {first:.4g} → {last:.4g}")
@@ -275,10 +277,15 @@ def _players(subject: Subject) -> tuple[str, ...]:
     return subject.spec.players
 
 
-def _total(method: Method, subject: Subject, player: str) -> Tensor:
-    """All losses of a player on the fixed batch, each of weight 1, in the first stage of a recipe (or one that names no loss)."""
+def _weights(subject: Subject) -> list[Mapping[str, float]]:
+    """What the stages without a teacher of its first recipe weigh; one that names no loss where it has no recipe."""
+    stages = _recipe_stages(subject)
+    return [stage.losses for name, stage in stages if name == stages[0][0] and not stage.teacher] or [{}]
+
+
+def _total(method: Method, subject: Subject, player: str, weights: Mapping[str, float]) -> Tensor:
+    """All losses of a player on the fixed batch, each of weight 1, in a stage that weighs these."""
     torch.manual_seed(2)
-    weights = next((stage.losses for _, stage in _recipe_stages(subject)), {})
     losses = method.losses(example_batch(subject.spec), Stage("check", weights), player)
     require(bool(losses), f"{player}: `losses` gives nothing")
     return torch.stack(list(losses.values())).sum()

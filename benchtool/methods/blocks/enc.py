@@ -6,7 +6,8 @@ Instance normalisation aligns the exposures; what it removes is put back by atte
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,9 @@ from torch.nn import functional as F
 
 from benchtool.core.errors import UserError
 from benchtool.losses import l1
+
+if TYPE_CHECKING:
+    from benchtool.methods.base import Method, Stage
 
 VARIANTS = ("released", "paper")
 REDUCTION = 4  # of the channel attention's 2C inputs
@@ -105,6 +109,11 @@ class ENC(nn.Module):
         distilled = (convolved, weighted) if self.paper else (normalised, output)
         return Features(output, None if self.norm is None else distilled[0], distilled[1])
 
+    def of_image(self, image: Tensor) -> Tensor:
+        """What this layer is shown for an image [B, 3, H, W]: the image, repeated where the layer takes several."""
+        channels = (self.plain or self.embed).in_channels
+        return image.repeat(1, channels // image.shape[1], 1, 1)
+
     def _integrate_in_space(self, features: Tensor, normalised: Tensor, convolved: Tensor) -> Tensor:
         """[F'_n, F'] of Eqs. 3-4, [B, 2C, H, W]; without attention the two paths side by side."""
         identity = self.identity_path(features)  # ^F
@@ -140,6 +149,31 @@ def contrast_pool(features: Tensor, eps: float) -> Tensor:
     """Mean plus population standard deviation of each channel (Eq. 6): [B, C, H, W] -> [B, C, 1, 1]."""
     variance = features.var(dim=(2, 3), correction=0, keepdim=True)
     return features.mean(dim=(2, 3), keepdim=True) + torch.sqrt(variance + eps)
+
+
+DISTILLED = ("normalisation", "exposure")
+
+
+def distilled(features: Features, targets: Tensor, stage: Stage, layer: Callable[[Method], ENC]) -> dict[str, Tensor]:
+    """Those of `distillation`'s losses that the stage weighs, against its teacher's ENC shown the target images.
+
+    Args:
+        features: of the exposed images.
+        targets: [B, 3, H, W].
+        layer: gives the ENC of the teacher that `features` came from in the student.
+
+    Raises:
+        UserError: the stage weighs one but has no teacher.
+    """
+    wanted = [name for name in DISTILLED if name in stage.losses]
+    if not wanted:
+        return {}
+    if stage.teacher is None:
+        raise UserError(f"stage '{stage.name}' weighs '{wanted[0]}' but has no teacher; name one (teacher: train.best)")
+    with torch.no_grad():
+        enc = layer(stage.teacher.eval())
+        normal = enc(enc.of_image(targets))
+    return distillation(features, normal, wanted)
 
 
 def distillation(student: Features, teacher: Features, names: list[str]) -> dict[str, Tensor]:

@@ -1,0 +1,85 @@
+"""DRBN-ENC: DRBN with the ENC module as the first layer of its first block, or of several.
+
+Huang et al., "Exposure Normalization and Compensation for Multiple-Exposure Correction", CVPR 2022, Sec. 3.2 and 4.1 (I-DRBN).
+The distillation is that of the first block's ENC, which a frozen copy of the network shows the target image.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchtool.core.errors import UserError
+from benchtool.core.spec import Departure, MethodSpec
+from benchtool.methods.base import Batch, Stage
+from benchtool.methods.blocks.enc import ENC, Features, distilled
+from benchtool.methods.drbn import DRBN, Block, banded_ssim
+
+SPEC = MethodSpec(
+    title="DRBN-ENC",
+    citation="huang2022enc",
+    parameters=571_308,
+    published_parameters="0.54M (ENC Table 1, I-DRBN, in units of 2^20)",
+    faithful="released",
+    departures=(
+        Departure("ENC", paper="Eqs. 1-8", released="differs in six points: see `methods show sid-enc`", ours="released"),
+        Departure("features added at a block's end", paper="not given", released="ENC's output before its ReLU", ours="released"),
+        Departure("distilled blocks", paper="not given", released="the first alone", ours="released"),
+        Departure(
+            "distillation",
+            paper="a weighted sum",
+            released="source: weight times distance; the compiled module of the same days: weight to the power of the distance",
+            ours="the product",
+        ),
+        Departure("weight of the distillation", paper="not given", released="0.1 on ME, 0.05 (switched off) on SICE", ours="0.1"),
+    ),
+    tiling="approximate",
+    check={"width": 8, "growth": 8},
+)
+
+
+class ENCBlock(Block):
+    """A block whose first layer is ENC (its parameters are `enc.*`); what is added at its end is ENC's output before the ReLU."""
+
+    def __init__(self, width: int, growth: int, variant: str, eps: float) -> None:
+        super().__init__(width, growth, nn.Identity())
+        self.enc = ENC(6, width, variant, eps=eps)
+
+    def begin(self, pair: Tensor) -> tuple[Tensor, Tensor, Features]:
+        features = self.enc(pair)
+        return F.relu(features.output), features.output, features
+
+
+class DRBNENC(DRBN):
+    """DRBN with ENC in its first blocks.
+
+    Args:
+        width: G0, channels at full size.
+        growth: G of the dense blocks.
+        blocks: number of recursions.
+        encs: how many of the blocks, from the first, begin with ENC (1 in I-DRBN; 1 to 4 in Figure 10 of the paper).
+        variant: `released` or `paper`, see `ENC`.
+        eps: under the square root of ENC's Eq. 6.
+
+    Raises:
+        UserError: more ENCs than blocks, or none.
+    """
+
+    def __init__(
+        self, width: int = 16, growth: int = 8, blocks: int = 4, encs: int = 1, variant: str = "released", eps: float = 1e-8
+    ) -> None:
+        if not 1 <= encs <= blocks:
+            raise UserError(f"drbn-enc: encs={encs} must be 1 to {blocks}, the number of blocks; without ENC it is the method drbn")
+        super().__init__(width, growth, blocks)
+        for k in range(encs):
+            self.blocks[k] = ENCBlock(width, growth, variant, eps)
+
+    def losses(self, batch: Batch, stage: Stage, player: str = "model") -> dict[str, Tensor]:
+        """`ssim`, as DRBN's, and of `normalisation` and `exposure` those that the stage weighs.
+
+        Raises:
+            UserError: the stage weighs a distillation loss but has no teacher.
+        """
+        given = self.recursions(batch.inputs[:, 0])
+        losses = {"ssim": banded_ssim(given[-1].images, batch.targets)}
+        return losses | distilled(given[0].first, batch.targets, stage, lambda teacher: teacher.blocks[0].enc)
