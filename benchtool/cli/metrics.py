@@ -51,7 +51,7 @@ def measure(
 ) -> None:
     """Measure image files. Files of folders are matched by name without suffix; those without a partner are listed and left out.
 
-    Nothing is resized; 16-bit images are rounded to 8 bits; HDR metrics take linear 32-bit float TIFFs.
+    Nothing is resized; 16-bit images are rounded to 8 bits; HDR metrics take linear 32-bit floats: .tif, .hdr, .exr.
     Exit code 1 if some scores failed: they are listed, the others are done.
 
     Example: benchtool metrics measure results/ --target labels/ --source inputs/ --metrics psnr,ssim:gray-uniform7,niqe,loe --json

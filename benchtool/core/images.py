@@ -1,16 +1,19 @@
 """The one place that reads, writes, resizes and quantises images.
 
-Arrays are H x W x 3 RGB (or H x W x 4 with alpha where asked for), uint8, uint16 or float32.
+Arrays are H x W x 3 RGB (or H x W x 4 with alpha where asked for), uint8, uint16 or float32. Files of high dynamic range are
+decoded by `hdr_files`.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from benchtool.core import hdr_files
 from benchtool.core.errors import UserError
 from benchtool.core.files import write_bytes
 from benchtool.core.resample import Resampler
@@ -52,8 +55,9 @@ def header(path: Path) -> tuple[int, int, int, bytes | None]:
     Raises:
         UserError: not an image, or one of more than MAX_PIXELS pixels.
     """
+    suffix = Path(path).suffix.lower()
+    read = _hdr_header if suffix in hdr_files.SUFFIXES else _tiff_header if suffix in (".tif", ".tiff") else _pillow_header
     try:
-        read = _tiff_header if Path(path).suffix.lower() in (".tif", ".tiff") else _pillow_header
         width, height, orientation, icc = read(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
@@ -62,6 +66,10 @@ def header(path: Path) -> tuple[int, int, int, bytes | None]:
     if width * height > MAX_PIXELS:
         raise UserError(f"{path}: {width} x {height} pixels is over the limit of {MAX_PIXELS:,}; refused")
     return width, height, orientation if orientation in range(1, 9) else 1, icc
+
+
+def _hdr_header(path: Path) -> tuple[int, int, int, None]:
+    return *hdr_files.header(Path(path)), 1, None
 
 
 def _pillow_header(path: Path) -> tuple[int, int, int, bytes | None]:
@@ -95,6 +103,8 @@ def read_picture(path: Path) -> Picture:
     """
     path = Path(path)
     width, height, orientation, icc = header(path)
+    if path.suffix.lower() in hdr_files.SUFFIXES:
+        return Picture(_decode_hdr(path), orientation, icc)
     data = np.fromfile(path, np.uint8)
     try:
         pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
@@ -119,6 +129,13 @@ def read_picture(path: Path) -> Picture:
     return Picture(pixels, orientation, icc)
 
 
+def _decode_hdr(path: Path) -> np.ndarray:
+    try:
+        return hdr_files.decode(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be decoded ({error})") from None
+
+
 def _ends_whole(data: np.ndarray) -> bool:
     """Whether a JPEG's end marker follows its last scan (libjpeg fills a cut file with grey without an error; a thumbnail has its own)."""
     content = data.tobytes()
@@ -137,7 +154,7 @@ def orient(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read a dataset image: H x W x 3 RGB uint8 or uint16 as displayed; alpha is dropped, profiles are not applied."""
+    """Read a dataset image: H x W x 3 RGB uint8 or uint16 (float32 if linear) as displayed; alpha is dropped, profiles are not applied."""
     picture = read_picture(path)
     return orient(picture.pixels[:, :, :3], picture.orientation)
 
@@ -145,7 +162,8 @@ def read_image(path: Path) -> np.ndarray:
 def encode_image(pixels: np.ndarray, suffix: str, quality: int = 75, subsampling: str = "4:2:0") -> bytes:
     """Encode RGB or RGBA pixels as the file type `suffix` (`.png`, `.jpg`, `.tif`).
 
-    PNG takes uint8 and uint16, JPEG uint8, TIFF also float32. The bytes depend on the pixels and settings alone.
+    PNG takes uint8 and uint16, JPEG uint8, TIFF also float32 (losslessly compressed; four planes of raw images are whole too).
+    The bytes depend on the pixels and settings alone.
     """
     suffix = suffix.lower()
     if suffix in (".jpg", ".jpeg"):
@@ -159,11 +177,23 @@ def encode_image(pixels: np.ndarray, suffix: str, quality: int = 75, subsampling
         raise UserError(f"'{suffix}': images are written as .png, .jpg or .tif")
     if pixels.dtype != np.uint8 and suffix in (".jpg", ".jpeg") or pixels.dtype == np.float32 and suffix == ".png":
         raise ValueError(f"{pixels.dtype} pixels cannot be written as {suffix}")
+    if pixels.dtype == np.float32:
+        return _float_tiff(pixels)
     code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     done, data = cv2.imencode(suffix, cv2.cvtColor(np.ascontiguousarray(pixels), code), settings)
     if not done:
         raise ValueError(f"encoding as {suffix} failed")
     return data.tobytes()
+
+
+def _float_tiff(pixels: np.ndarray) -> bytes:
+    """By tifffile: OpenCV compresses no floats, and says of a fourth plane what its own reader warns about."""
+    import tifffile
+
+    extra = ["unspecified"] * (pixels.shape[2] - 3)
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, photometric="rgb", extrasamples=extra, compression="zlib", metadata=None)
+    return stream.getvalue()
 
 
 def write_image(path: Path, pixels: np.ndarray, quality: int = 75, subsampling: str = "4:2:0") -> bytes:

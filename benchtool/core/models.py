@@ -72,6 +72,13 @@ MODEL_FILES = {
         sha256="7be5be79",
         torch_only=True,
     ),
+    "musiq": ModelFile(
+        ("musiq_koniq_ckpt-e95806b9.pth",),
+        "the metric musiq",
+        "terms of its authors (Ke et al., 2021)",
+        "https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
+        sha256="e95806b9",
+    ),
 }
 
 

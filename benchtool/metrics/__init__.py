@@ -53,28 +53,53 @@ def find(key: str) -> Metric:
     return Metric(name, variant, spec)
 
 
+def display_image(image: np.ndarray, role: str = "output") -> None:
+    """Check that an image is H x W x 3 RGB uint8, as metrics of display images take it.
+
+    Raises:
+        UserError: other pixels, which such a metric is not defined for.
+        ValueError: another shape.
+    """
+    _check_channels(image, role, (3,))
+    if image.dtype != np.uint8:
+        raise UserError(f"this metric is defined for 8-bit images; the {role} is {image.dtype}")
+
+
 def same_shape(output: np.ndarray, other: np.ndarray | None, role: str) -> None:
     """Check that two display images can be compared.
 
     Raises:
-        ValueError: `other` is None, or they are not both H x W x 3 uint8 of one size.
+        UserError: they are not both uint8.
+        ValueError: `other` is None, or they are not both H x W x 3 of one size.
     """
     same_size(output, other, role)
-    if output.dtype != np.uint8 or other.dtype != np.uint8:
-        raise ValueError(f"this metric compares 8-bit images, not {output.dtype} with {other.dtype}")
+    display_image(output)
+    display_image(other, role)
 
 
-def same_size(output: np.ndarray, other: np.ndarray | None, role: str) -> None:
+def same_size(output: np.ndarray, other: np.ndarray | None, role: str, channels: tuple[int, ...] = (3,)) -> None:
     """Check that two images have the same pixels, whatever their type.
 
+    Args:
+        channels: how many they may have: 4 for the planes of a raw image.
+
     Raises:
-        ValueError: `other` is None, or they are not both H x W x 3 of one size.
+        ValueError: `other` is None, or they are not both H x W x C of one size.
     """
     if other is None:
         raise ValueError(f"this metric needs a {role} image")
-    if output.shape != other.shape or output.ndim != 3 or output.shape[2] != 3:
-        shapes = " and ".join(" x ".join(map(str, image.shape)) for image in (output, other))
-        raise ValueError(f"output and {role} must be H x W x 3 of one size, not {shapes}")
+    if output.shape != other.shape:
+        raise ValueError(f"output and {role} must be H x W x 3 of one size, not {_size(output)} and {_size(other)}")
+    _check_channels(output, "output", channels)
+
+
+def _check_channels(image: np.ndarray, role: str, channels: tuple[int, ...]) -> None:
+    if image.ndim != 3 or image.shape[2] not in channels or not image.size:
+        raise ValueError(f"the {role} must be H x W x {' or '.join(map(str, channels))}, not {_size(image)}")
+
+
+def _size(image: np.ndarray) -> str:
+    return " x ".join(map(str, image.shape))
 
 
 def at_least(output: np.ndarray, side: int, metric: str) -> None:

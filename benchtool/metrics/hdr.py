@@ -1,6 +1,7 @@
 """What the metrics of high dynamic range images share: their inputs, their curves, and PSNR of floats. No metric itself.
 
-Inputs are H x W x 3 linear RGB, float32. Values of these metrics depend on what 1.0 means: compare only images of one scaling.
+Inputs are H x W x 3 linear RGB, or the H x W x 4 planes (RGGB) of raw images, float32. Values of these metrics depend on what 1.0
+means: compare only images of one scaling.
 None of them is HDR-VDP, whatever a table's column says.
 """
 
@@ -31,7 +32,7 @@ def pair(output: np.ndarray, target: np.ndarray | None, highest: float = math.in
         UserError: not 32-bit float; NaN or infinite pixels; a target beyond the range, whose scale is then not the metric's.
         ValueError: no target, or the images differ in size.
     """
-    same_size(output, target, "target")
+    same_size(output, target, "target", channels=(3, 4))
     for role, image in (("output", output), ("target", target)):
         if image.dtype != np.float32:
             raise UserError(f"HDR metrics compare linear images of 32-bit floats; the {role} is {image.dtype}")
@@ -67,8 +68,11 @@ def absolute(output: np.ndarray, target: np.ndarray, variant: str) -> tuple[np.n
     """`pair` in cd/m2, as the variants of PU21 take it: `absolute` as it is, `peak1000` from [0, 1] on a display of 1000 cd/m2.
 
     Raises:
-        UserError, ValueError: as `pair`; for `absolute`, a target that does not exceed 1 cd/m2, which is no picture but a relative one.
+        UserError, ValueError: as `pair`; planes of a raw image, which no display shows; for `absolute`, a target that does not exceed
+            1 cd/m2, which is no picture but a relative one.
     """
+    if output.shape[2:] == (4,):
+        raise UserError("this metric is defined for RGB on a display, not for the planes of a raw image")
     if variant == "peak1000":
         output, target, facts = pair(output, target, 1.0)
         output, target = output * np.float32(DISPLAY), target * np.float32(DISPLAY)

@@ -36,6 +36,7 @@ GRID = 100
 SHORT = 50  # samples along the short side
 WINDOW = 15
 SCALE = 10_000
+STRIP = 64  # rows
 COUNTED = 2**24  # pixels a float32 histogram counts exactly
 
 
@@ -46,8 +47,8 @@ def score(output: np.ndarray, target: None, source: np.ndarray, variant: str = "
     that `full` stands beside it; the two of short side 50 have 2,500 and more, depending on the image's shape.
 
     Raises:
-        UserError: an image too small for `npe50`.
-        ValueError: the images differ in size, or are not 8-bit RGB.
+        UserError: images not of 8 bits, or too small for `npe50`.
+        ValueError: the images differ in size, or are not RGB.
     """
     before, after = _lightness(output, source)
     if variant == "full":
@@ -73,7 +74,16 @@ def map(output: np.ndarray, source: np.ndarray) -> np.ndarray:
 def _lightness(output: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """max(R, G, B) of source and output."""
     same_shape(output, source, "source")
-    return tuple(cv2.max(cv2.max(*planes[:2]), planes[2]) for planes in (cv2.split(source), cv2.split(output)))
+    return _largest_channel(source), _largest_channel(output)
+
+
+def _largest_channel(rgb: np.ndarray) -> np.ndarray:
+    """max(R, G, B), in strips: their planes stay in the processor's cache."""
+    largest = np.empty(rgb.shape[:2], np.uint8)
+    for top in range(0, len(rgb), STRIP):
+        red, green, blue = cv2.split(rgb[top : top + STRIP])
+        cv2.max(cv2.max(red, green), blue, dst=largest[top : top + STRIP])
+    return largest
 
 
 def _on_grid(levels: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     """LPIPS of two H x W x 3 RGB uint8 images of one size.
 
     Raises:
-        UserError: images too small, a model file that is missing, or pyiqa is absent or broken.
-        ValueError: the images differ in size, or are not 8-bit RGB.
+        UserError: images not of 8 bits or too small, a model file that is missing, or pyiqa is absent or broken.
+        ValueError: the images differ in size, or are not RGB.
     """
     same_shape(output, target, "target")
     at_least(output, SMALLEST, "lpips")

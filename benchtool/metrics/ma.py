@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchtool.core import models
-from benchtool.core.errors import UserError
 from benchtool.core.spec import MetricSpec, Score
-from benchtool.metrics import at_least, through_pyiqa
+from benchtool.metrics import at_least, display_image, through_pyiqa
 
 SPEC = MetricSpec(
     title="Ma",
@@ -35,10 +34,9 @@ def score(output: np.ndarray, target: None = None, source: None = None, variant:
     """Ma's score of an H x W x 3 RGB uint8 image.
 
     Raises:
-        UserError: an image too small or not 8 bit, no model file, or pyiqa is absent or broken.
+        UserError: an image too small, flat or not 8 bit, no model file, or pyiqa is absent or broken.
     """
-    if output.dtype != np.uint8:
-        raise UserError(f"ma is defined for 8-bit images, not {output.dtype}")
+    display_image(output)
     at_least(output, SMALLEST, "ma")
     options = {"pretrained_model_path": str(models.require("nrqm")), **LUMA[variant]}
     return Score(through_pyiqa.run("nrqm_arch", "NRQM", output, options=options))

@@ -19,7 +19,7 @@ from scipy.special import gamma
 from benchtool.core import models
 from benchtool.core.errors import UserError
 from benchtool.core.spec import MetricSpec, Score
-from benchtool.metrics import at_least
+from benchtool.metrics import at_least, display_image
 
 SPEC = MetricSpec(
     title="NIQE",
@@ -41,24 +41,25 @@ MIDDLES = (RATIOS[1:] + RATIOS[:-1]) / 2
 
 
 def score(output: np.ndarray, target: None = None, source: None = None, variant: str = "live") -> Score:
-    """NIQE of an H x W x 3 RGB uint8 image of at least 96 x 96 pixels.
+    """NIQE of an H x W x 3 RGB uint8 image of at least 96 x 192 or 192 x 96 pixels: two blocks, for there is no covariance of one.
 
     Facts: `flat_share` (share of pixels whose window is constant), `blocks`, `dropped_blocks` (those without features).
 
     Raises:
         UserError: an image too small or not 8 bit, or no model file.
     """
-    if output.dtype != np.uint8:
-        raise UserError(f"niqe is defined for 8-bit images, not {output.dtype}")
+    display_image(output)
     at_least(output, BLOCK, "niqe")
     height, width = (side // BLOCK * BLOCK for side in output.shape[:2])
+    if height * width < 2 * BLOCK**2:
+        raise UserError(f"niqe needs at least 2 blocks of 96 x 96 pixels; the image is {output.shape[1]} x {output.shape[0]}")
     mean, covariance = _model()
-    grey = np.floor(output[:height, :width] @ GREY + 0.5)
-    fine, deviation = _normalised(grey)
-    coarse, _ = _normalised(_halve(grey))
-    features = np.hstack([_features(_blocks(fine, BLOCK)), _features(_blocks(coarse, BLOCK // 2))])
+    grey = _grey(output[:height, :width])
+    fine, flat = _statistics(grey, BLOCK)
+    coarse, _ = _statistics(_halve(grey), BLOCK // 2)
+    features = np.hstack([fine, coarse])
     whole = features[~np.isnan(features).any(axis=1)]
-    facts = {"flat_share": float((deviation < FLAT).mean()), "blocks": len(features), "dropped_blocks": len(features) - len(whole)}
+    facts = {"flat_share": float(flat / grey.size), "blocks": len(features), "dropped_blocks": len(features) - len(whole)}
     if len(whole) < 2:
         raise UserError(f"niqe is undefined: {facts['dropped_blocks']} of {facts['blocks']} blocks are flat")
     difference = mean - np.nanmean(features, axis=0)
@@ -71,6 +72,31 @@ def _model() -> tuple[np.ndarray, np.ndarray]:
     """Mean [36] and covariance [36, 36] of pristine photographs' features."""
     held = loadmat(models.require("niqe"))
     return held["mu_prisparam"].ravel(), held["cov_prisparam"]
+
+
+def _grey(rgb: np.ndarray) -> np.ndarray:
+    """MATLAB's rgb2gray, H x W uint8."""
+    grey = np.empty(rgb.shape[:2], np.uint8)
+    for top in range(0, len(rgb), BLOCK):
+        strip = cv2.transform(rgb[top : top + BLOCK].astype(np.float64), GREY[None])
+        grey[top : top + BLOCK] = strip + 0.5  # cut off: none is negative
+    return grey
+
+
+def _statistics(grey: np.ndarray, side: int) -> tuple[np.ndarray, int]:
+    """The features of each block, [blocks, 18], and how many pixels have a constant window.
+
+    A row of blocks at a time: no more of the picture is ever held in double precision and, but for its ends, no window knows.
+    """
+    reach = len(_WINDOW) // 2
+    rows = np.pad(np.arange(len(grey)), reach, mode="edge")
+    features, flat = [], 0
+    for top in range(0, len(grey), side):
+        strip = _normalised(grey[rows[top : top + side + 2 * reach]].astype(np.float64))
+        normalised, deviation = (image[reach:-reach] for image in strip)
+        features.append(_features(_blocks(normalised, side)))
+        flat += np.count_nonzero(deviation < FLAT)
+    return np.concatenate(features), flat
 
 
 def _normalised(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,11 +121,17 @@ def _halve(grey: np.ndarray) -> np.ndarray:
     far = -0.5 * offsets**3 + 2.5 * offsets**2 - 4 * offsets + 2
     weights = np.where(offsets <= 1, near, np.where(offsets <= 2, far, 0))
     weights /= weights.sum()
-    for _ in range(2):
-        padded = np.pad(grey, ((3, 3), (0, 0)), mode="symmetric")
-        half = grey.shape[0] // 2
-        grey = sum(w * padded[i : i + 2 * half : 2] for i, w in enumerate(weights)).T
-    return grey
+    rows = np.pad(np.arange(len(grey)), 3, mode="symmetric")
+    strips = []
+    for top in range(0, len(grey), BLOCK):
+        low = _every_other(grey[rows[top : top + BLOCK + 6]], weights)
+        strips.append(_every_other(np.pad(low, ((0, 0), (3, 3)), mode="symmetric").T, weights).T)
+    return np.concatenate(strips)
+
+
+def _every_other(lines: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[2 n + 6, ...] -> [n, ...]: weighted sums of 8 lines, two further each time."""
+    return sum(weight * lines[i : len(lines) - 6 + i : 2] for i, weight in enumerate(weights))
 
 
 def _blocks(image: np.ndarray, side: int) -> np.ndarray:
@@ -120,16 +152,20 @@ def _features(blocks: np.ndarray) -> np.ndarray:
 
 def _fit(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Asymmetric generalised Gaussian fitted to each block by moments: shape, left and right scale; NaN where one side is empty."""
-    flat = blocks.reshape(len(blocks), -1)
-    squares = flat * flat
-    negative, positive = flat < 0, flat > 0
+    below, above, squares_below, squares_above, absolute = np.array([_moments(block.ravel()) for block in blocks]).T
     with np.errstate(invalid="ignore", divide="ignore"):  # a flat block has no coefficients on a side: NaN, counted above
-        left = np.sqrt((squares * negative).sum(1) / negative.sum(1))
-        right = np.sqrt((squares * positive).sum(1) / positive.sum(1))
+        left, right = np.sqrt(squares_below / below), np.sqrt(squares_above / above)
         skew = left / right
-        ratio = np.abs(flat).mean(1) ** 2 / squares.mean(1)
+        ratio = absolute**2 / (squares_below + squares_above) / blocks[0].size
         ratio = ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2
     alpha = np.where(np.isnan(ratio), np.nan, ALPHAS[np.searchsorted(MIDDLES, ratio).clip(max=len(ALPHAS) - 1)])
     with np.errstate(invalid="ignore"):
         scale = np.sqrt(gamma(1 / alpha) / gamma(3 / alpha))
     return alpha, left * scale, right * scale
+
+
+def _moments(values: np.ndarray) -> tuple[float, ...]:
+    """Of a block's coefficients: how many are below and above 0, the sums of their squares, and the sum of all absolute values."""
+    above = np.maximum(values, 0)
+    below = values - above
+    return np.count_nonzero(below), np.count_nonzero(above), below @ below, above @ above, above.sum() - below.sum()

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchtool.core import models
 from benchtool.core.spec import MetricSpec, Score
-from benchtool.metrics import at_least, ma, through_pyiqa
+from benchtool.metrics import at_least, display_image, ma, through_pyiqa
 
 SPEC = MetricSpec(
     title="PI",
@@ -30,8 +30,9 @@ def score(output: np.ndarray, target: None = None, source: None = None, variant:
     """PI of an H x W x 3 RGB uint8 image. Facts: its parts `ma` and `niqe`.
 
     Raises:
-        UserError: an image too small or not 8 bit, a model file that is missing, or pyiqa is absent or broken.
+        UserError: an image too small, flat or not 8 bit, a model file that is missing, or pyiqa is absent or broken.
     """
+    display_image(output)
     at_least(output, SMALLEST, "pi")
     quality = ma.score(output, variant="pirm").value
     naturalness = niqe_of_luma(output)

@@ -37,7 +37,8 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     Facts: `mse` (a list for `per-channel`), and `identical` where the value is infinite.
 
     Raises:
-        ValueError: the images differ in size, or are not 8-bit RGB.
+        UserError: images not of 8 bits.
+        ValueError: the images differ in size, or are not RGB.
     """
     same_shape(output, target, "target")
     if variant == "per-channel":

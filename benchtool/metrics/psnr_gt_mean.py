@@ -33,8 +33,8 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     Facts: `gain`, the scaling; `mse`, and `identical` where the value is infinite.
 
     Raises:
-        UserError: the output is black: nothing scales it to the target.
-        ValueError: the images differ in size, or are not 8-bit RGB.
+        UserError: images not of 8 bits; the output is black: nothing scales it to the target.
+        ValueError: the images differ in size, or are not RGB.
     """
     same_shape(output, target, "target")
     mean_output, mean_target = (float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean()) for image in (output, target))

@@ -19,6 +19,7 @@ SPEC = MetricSpec(
     version="1",
     source="Kalantari and Ramamoorthi 2017",
     decimals=2,
+    linear=True,
 )
 
 

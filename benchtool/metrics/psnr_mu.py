@@ -23,6 +23,7 @@ SPEC = MetricSpec(
     version="1",
     source="Kalantari and Ramamoorthi 2017; NTIRE HDR challenges",
     decimals=2,
+    linear=True,
 )
 
 

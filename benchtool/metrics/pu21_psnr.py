@@ -23,6 +23,7 @@ SPEC = MetricSpec(
     version="1",
     source="Mantiuk and Azimi 2021; gfxdisp/pu21",
     decimals=2,
+    linear=True,
 )
 
 

@@ -22,6 +22,7 @@ SPEC = MetricSpec(
     unit="",
     version="1",
     source="Mantiuk and Azimi 2021; gfxdisp/pu21",
+    linear=True,
 )
 
 

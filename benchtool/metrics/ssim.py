@@ -49,8 +49,8 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     """Mean SSIM of two H x W x 3 RGB uint8 images of one size.
 
     Raises:
-        UserError: images smaller than the window (`matlab` takes any).
-        ValueError: the images differ in size, or are not 8-bit RGB.
+        UserError: images not of 8 bits, or smaller than the window (`matlab` takes any).
+        ValueError: the images differ in size, or are not RGB.
     """
     same_shape(output, target, "target")
     side = UNIFORM if variant == "gray-uniform7" else len(GAUSS)

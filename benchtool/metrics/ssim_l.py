@@ -19,6 +19,7 @@ SPEC = MetricSpec(
     unit="",
     version="1",
     source="Wang et al. 2004",
+    linear=True,
 )
 
 

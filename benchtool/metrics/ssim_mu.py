@@ -19,6 +19,7 @@ SPEC = MetricSpec(
     unit="",
     version="1",
     source="Kalantari and Ramamoorthi 2017; Wang et al. 2004",
+    linear=True,
 )
 
 

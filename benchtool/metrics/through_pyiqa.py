@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import os
-import sys
 from collections.abc import Iterator, Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from benchtool.core.errors import UserError
+from benchtool.metrics import optional
 
 
 def run(module: str, network: str, *images: np.ndarray, options: Mapping[str, Any] | None = None) -> float:
@@ -27,40 +25,26 @@ def run(module: str, network: str, *images: np.ndarray, options: Mapping[str, An
         options: of the network, such as the path of its weights; simple values.
 
     Raises:
-        UserError: pyiqa is absent or broken.
+        UserError: pyiqa is absent or broken; images without the structure its statistics need.
     """
     import torch
 
     tensors = [torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None] / 255 for image in images]
     built = _build(module, network, tuple(sorted((options or {}).items())))
-    with _quiet(), torch.inference_mode():
-        return float(built(*tensors))
+    try:
+        with optional.quiet(), torch.inference_mode():
+            return float(built(*tensors))
+    except torch.linalg.LinAlgError:
+        raise UserError("undefined: the image is too flat, its statistics are singular") from None
 
 
 @functools.lru_cache(4)
 def _build(module: str, network: str, options: tuple[tuple[str, Any], ...]) -> Any:
-    imported = _import(f"pyiqa.archs.{module}")
+    imported = optional.module(f"pyiqa.archs.{module}")
     if isinstance(imported, str):
         raise UserError(f"pyiqa cannot be imported ({imported}); install pyiqa, and the torchvision that belongs to the installed torch")
-    with _quiet(), _tensors_only():
+    with optional.quiet(), _tensors_only():
         return getattr(imported, network)(**dict(options)).eval()
-
-
-@functools.cache
-def _import(name: str) -> ModuleType | str:
-    """The module, or why it cannot be had; asked once, for a second attempt at a half-imported package fails in another way."""
-    try:
-        with _quiet():
-            return importlib.import_module(name)
-    except Exception as error:  # a broken installation raises anything: a torchvision of another build, RuntimeError
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """What pyiqa prints is no result: it goes to standard error."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
 
 
 @contextlib.contextmanager

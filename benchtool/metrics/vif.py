@@ -36,8 +36,8 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     """Wavelet VIF of two H x W x 3 RGB uint8 images of one size.
 
     Raises:
-        UserError: images too small, a reference without structure or too smooth, or pyiqa is absent or broken.
-        ValueError: the images differ in size, or are not 8-bit RGB.
+        UserError: images not of 8 bits or too small, a reference without structure or too smooth, or pyiqa is absent or broken.
+        ValueError: the images differ in size, or are not RGB.
     """
     same_shape(output, target, "target")
     return Score(vif(output, target) if variant == "target-reference" else vif(target, output))

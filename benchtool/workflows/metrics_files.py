@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from benchtool import metrics
-from benchtool.core import catalog
+from benchtool.core import catalog, hdr_files, images
 from benchtool.core.errors import UserError
-from benchtool.core.images import SUFFIXES, read_image
 from benchtool.core.pool import run_batch
 from benchtool.evaluation.means import mean
 from benchtool.evaluation.samples import eight_bit
 from benchtool.evaluation.score import Measured, score_images
 
 ROLES = ("target", "source")
+SUFFIXES = images.SUFFIXES + hdr_files.SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def measure_job(job: Job) -> dict[str, Measured]:
     """Every metric of a job; an image that cannot be read fails the metrics that need it, and no others."""
     for plugin in job.plugins:
         catalog.add_plugin(plugin)
-    images = {role: _read(path) for role, path in job.files.items()}
-    return {key: score_images(metrics.find(key), images) for key in job.keys}
+    read = {role: _read(path) for role, path in job.files.items()}
+    return {key: score_images(metrics.find(key), read) for key in job.keys}
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _stems(folder: Path) -> dict[str, Path]:
 
 def _read(path: Path) -> np.ndarray | UserError:
     try:
-        pixels = read_image(path)
+        pixels = images.read_image(path)
     except UserError as error:
         return error
     return pixels if pixels.dtype == np.float32 else eight_bit(pixels)

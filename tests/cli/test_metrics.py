@@ -277,3 +277,20 @@ def test_the_documentation_names_every_variant_and_model_file() -> None:
             assert rows[f"{name}:{variant}"] == expected, f"{name}:{variant}"
     for file in models.MODEL_FILES.values():
         assert file.names[0] in rows and (file.sha256 or "not established") in text
+
+
+def test_radiance_files_for_the_hdr_metrics(tmp_path: Path, benchtool: Callable) -> None:
+    """Read as linear floats, alone and in folders beside TIFFs."""
+    linear = ((PHOTO / 255) ** 2.2).astype(np.float32)
+    for folder, pixels in (("out", linear * np.float32(0.5)), ("ref", linear)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.hdr"), pixels[:, :, ::-1])
+    write_image(tmp_path / "ref" / "b.tif", linear)
+    write_image(tmp_path / "out" / "b.tif", linear)
+    stored = [read_image(tmp_path / folder / "a.hdr").astype(float) for folder in ("out", "ref")]
+    expected = peak_signal_noise_ratio(*stored, data_range=1)
+    for out, ref in (("out/a.hdr", "ref/a.hdr"), ("out", "ref")):
+        done = benchtool("metrics", "measure", tmp_path / out, "--target", tmp_path / ref, "--metrics", "psnr-l,psnr", "--jobs", "1", "--json")
+        assert done.code == 0, done.err
+        scores = json.loads(done.out)["images"][0]["scores"]
+        assert scores["psnr-l:linear"]["value"] == pytest.approx(expected, abs=1e-4) and scores["psnr:rgb-u8"]["status"] == "n/a"

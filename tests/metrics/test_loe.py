@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from skimage import data
 
 from benchtool import metrics
@@ -140,3 +143,47 @@ def test_the_same_image_is_in_order(variant: str) -> None:
     source = image(256, 60, 50, 7)
     scored = metrics.find(f"loe:{variant}").score(source, source=source)
     assert scored.value == 0 and FULL.spec.variants.keys() == {"full", "bimef100", "npe50", "imresize50"}
+
+
+# ---------------------------------------------------------------------------------------------------------------- any images
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """(source, output) of one size, of 1 to 256 levels, so that ties are many or few."""
+    shape = (*draw(st.tuples(st.integers(1, 9), st.integers(1, 9))), 3)
+    return tuple(draw(arrays(np.uint8, shape, elements=st.integers(0, draw(st.sampled_from([0, 1, 3, 255]))))) for _ in range(2))
+
+
+@settings(max_examples=200, deadline=None)
+@given(pairs())
+def test_any_pair_equals_all_pairs(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    source, output = pair
+    expected = disorder(source, output)
+    value = FULL.score(output, source=source).value
+    assert value == pytest.approx(1e4 * expected.sum() / expected.size**2, rel=1e-12, abs=0)
+    found = loe.map(output, source)
+    assert found == pytest.approx(1e4 * expected / expected.size, rel=1e-6, abs=0)
+    assert found.mean(dtype=float) == pytest.approx(value, rel=1e-5) and 0 <= value < 1e4
+    assert FULL.score(source, source=output).value == value, "order is lost as much as it is made"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_strictly_monotone_map_keeps_the_order(drawn: st.DataObject) -> None:
+    levels = np.array(sorted(drawn.draw(st.sets(st.integers(0, 255), min_size=1, max_size=256))), np.uint8)
+    shape = (*drawn.draw(st.tuples(st.integers(1, 20), st.integers(1, 20))), 3)
+    source = drawn.draw(arrays(np.uint8, shape, elements=st.integers(0, len(levels) - 1)))
+    for output in (source, levels[source]):
+        assert FULL.score(output, source=source).value == 0 and not loe.map(output, source).any()
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs(), st.randoms(use_true_random=False))
+def test_where_pixels_lie_does_not_matter(pair: tuple[np.ndarray, np.ndarray], random: object) -> None:
+    source, output = pair
+    order = list(range(source.shape[0] * source.shape[1]))
+    random.shuffle(order)
+    moved = [image.reshape(-1, 1, 3)[order].reshape(image.shape) for image in pair]
+    assert FULL.score(moved[1], source=moved[0]).value == FULL.score(output, source=source).value
+    assert np.array_equal(np.sort(loe.map(moved[1], moved[0]), axis=None), np.sort(loe.map(output, source), axis=None))

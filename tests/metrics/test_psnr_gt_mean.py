@@ -34,7 +34,7 @@ def test_limits() -> None:
     assert METRIC.score(TARGET, TARGET).value == math.inf
     with pytest.raises(UserError, match="the output is black"):
         METRIC.score(np.zeros_like(TARGET), TARGET)
-    with pytest.raises(ValueError, match="8-bit"):
+    with pytest.raises(UserError, match="8-bit"):
         METRIC.score(TARGET.astype(np.float32), TARGET)
 
 

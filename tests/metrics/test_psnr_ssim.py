@@ -148,7 +148,7 @@ def test_refused() -> None:
     for metric in ("psnr", "ssim"):
         with pytest.raises(ValueError, match="of one size, not 20 x 10 x 3 and 10 x 20 x 3"):
             metrics.find(metric).score(image, image.swapaxes(0, 1))
-        with pytest.raises(ValueError, match="8-bit"):
+        with pytest.raises(UserError, match="8-bit"):
             metrics.find(metric).score(image, image.astype(np.float32))
         with pytest.raises(ValueError, match="needs a target"):
             metrics.find(metric).score(image)

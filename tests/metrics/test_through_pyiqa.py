@@ -18,19 +18,21 @@ from benchtool import metrics
 from benchtool.core import models
 from benchtool.core.errors import UserError
 from benchtool.core.images import read_image, write_image
-from benchtool.metrics import ma, pi, through_pyiqa, vif
+from benchtool.metrics import ma, optional, pi, through_pyiqa, vif
 
 PHOTO = data.astronaut()[:128, 100:260].copy()
 DARK = (PHOTO * 0.6).astype(np.uint8)
-KEYS = ("vif", "vif:output-reference", "vif-source", "vif-source:source-reference", "lpips", "ma", "ma:pirm", "pi")
+KEYS = ("vif", "vif:output-reference", "vif-source", "vif-source:source-reference", "lpips", "ma", "ma:pirm", "pi", "musiq")
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """Nothing is remembered from test to test."""
+    for cache in (through_pyiqa._build, optional.module):
+        cache.cache_clear()
     yield
-    through_pyiqa._build.cache_clear()
-    through_pyiqa._import.cache_clear()
+    for cache in (through_pyiqa._build, optional.module):
+        cache.cache_clear()
 
 
 @pytest.fixture
@@ -66,8 +68,8 @@ class Fake:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
     """pyiqa is one whose networks are `Fake`."""
-    for module, network in (("vif_arch", "VIF"), ("lpips_arch", "LPIPS"), ("nrqm_arch", "NRQM"), ("niqe_arch", "NIQE")):
-        made = types.ModuleType(f"pyiqa.archs.{module}")
+    for network in ("VIF", "LPIPS", "NRQM", "NIQE", "MUSIQ"):
+        made = types.ModuleType(f"pyiqa.archs.{network.lower()}_arch")
         setattr(made, network, Fake)
         for name in ("pyiqa", "pyiqa.archs"):
             monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
@@ -90,6 +92,8 @@ def test_weights_are_named_and_only_tensors_read(fake: type[Fake], own_models: P
     assert fake.built == [
         {"net": "alex", "version": "0.1", "pretrained_model_path": str(own_models / "LPIPS_v0.1_alex-df73285e.pth"), "tensors only": "1"}
     ]
+    metrics.find("musiq").score(DARK)
+    assert fake.built[1:] == [{"pretrained_model_path": str(own_models / "musiq_koniq_ckpt-e95806b9.pth"), "tensors only": "1"}]
     assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
     printed = capfd.readouterr()
     assert printed.out == "" and "Loading" in printed.err, "standard output is for results"
@@ -128,12 +132,14 @@ def test_without_a_working_pyiqa(key: str, error: str, own_models: Path, broken:
             metrics.find(key).score(DARK, target=PHOTO, source=PHOTO)
 
 
-@pytest.mark.parametrize(("key", "file"), [("lpips", "alexnet-owt-7be5be79.pth"), ("ma", "NRQM_model.mat"), ("pi", "NRQM_model.mat")])
+@pytest.mark.parametrize(
+    ("key", "file"), [("lpips", "alexnet-owt-7be5be79.pth"), ("ma", "NRQM_model.mat"), ("pi", "NRQM_model.mat"), ("musiq", "musiq_koniq")]
+)
 def test_without_model_files(key: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("BENCHTOOL_MODELS", "BENCHTOOL_TEST_DATA", "TORCH_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(UserError, match=f"model file {file} not found; get it from https://.* and put it into {tmp_path}"):
+    with pytest.raises(UserError, match=f"model file {file}.* not found; get it from https://.* and put it into {tmp_path}"):
         metrics.find(key).score(DARK, target=PHOTO)
 
 
@@ -184,7 +190,7 @@ def test_the_rest_works_where_pyiqa_cannot_be_imported(tmp_path: Path, broken: C
 
 @pytest.fixture
 def pyiqa() -> types.ModuleType:
-    found = through_pyiqa._import("pyiqa")
+    found = optional.module("pyiqa")
     if isinstance(found, str):
         pytest.skip(f"needs a working pyiqa: {found}")
     return found
@@ -207,6 +213,8 @@ def test_niqe_inside_pi_is_another(pyiqa: types.ModuleType, real_data: Path, mon
     monkeypatch.setenv("BENCHTOOL_MODELS", str(real_data / "niqe"))
     for name, expected in (("image1", 5.9754), ("image4", 2.8113)):
         assert pi.niqe_of_luma(read_image(real_data / "niqe" / f"{name}.bmp")) == pytest.approx(expected, abs=1e-4)
+    with pytest.raises(UserError, match="undefined: the image is too flat"):
+        pi.niqe_of_luma(np.full((200, 300, 3), 255, np.uint8))
 
 
 def test_ma_and_pi_on_a_made_forest(pyiqa: types.ModuleType, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +235,9 @@ def test_ma_and_pi_on_a_made_forest(pyiqa: types.ModuleType, real_data: Path, tm
     scored = metrics.find("pi").score(photo)
     assert scored.facts == {"ma": metrics.find("ma:pirm").score(photo).value, "niqe": pi.niqe_of_luma(photo)}
     assert scored.value == pytest.approx((10 - scored.facts["ma"] + scored.facts["niqe"]) / 2)
+    for flat in (0, 255):
+        with pytest.raises(UserError, match="undefined: the image is too flat"):
+            metrics.find("ma").score(np.full((ma.SMALLEST, ma.SMALLEST, 3), flat, np.uint8))
     for variant in ("nrqm", "pirm"):
         value = metrics.find(f"ma:{variant}").score(photo[: ma.SMALLEST, : ma.SMALLEST]).value
         assert any(value == pytest.approx(0.4 + 0.3 * a + 0.2 * b + 0.5 * c) for a in (4, 7) for b in (4, 7) for c in (4, 7))
@@ -258,6 +269,20 @@ def test_lpips_on_made_weights(pyiqa: types.ModuleType, own_models: Path) -> Non
     assert metrics.find("lpips").score(DARK, target=PHOTO).value == pytest.approx(expected, rel=1e-4) and expected > 0
     assert metrics.find("lpips").score(PHOTO, target=PHOTO).value == 0
     assert metrics.find("lpips").score(DARK[:32, :32], target=PHOTO[:32, :32]).value > 0
+
+
+def test_musiq_on_made_weights(pyiqa: types.ModuleType, own_models: Path) -> None:
+    """As LPIPS: random weights, read from the file and used."""
+    import torch
+
+    torch.manual_seed(0)
+    network = optional.module("pyiqa.archs.musiq_arch").MUSIQ(pretrained=False).eval()
+    torch.save(network.state_dict(), models.candidates("musiq")[0])
+    with torch.inference_mode():
+        expected = float(network(torch.from_numpy(PHOTO).permute(2, 0, 1)[None] / 255))
+    assert metrics.find("musiq").score(PHOTO).value == pytest.approx(expected, abs=1e-5)
+    assert metrics.find("musiq").score(DARK).value != pytest.approx(expected, abs=1e-3)
+    assert np.isfinite(metrics.find("musiq").score(PHOTO[:1, :1]).value)
 
 
 @pytest.mark.parametrize("name", ["alexnet", "lpips"])
