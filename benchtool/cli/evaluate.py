@@ -19,12 +19,13 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     protocol: Annotated[str, typer.Option(help="How to measure.")] = "enc",
     metrics: Annotated[Optional[str], typer.Option(help="Instead of the protocol's: psnr:rgb-u8,ssim,loe ...")] = None,
-    target: Annotated[Optional[str], typer.Option(help="Role of the target, such as expert_a; default: the protocol's.")] = None,
+    target: Annotated[Optional[str], typer.Option(help="expert_a, or several, expert_a+expert_b; default: the protocol's.")] = None,
     out: Annotated[Optional[Path], typer.Option(help="Folder of the results; default: the run's, or runs/METHOD.")] = None,
     checkpoint: Annotated[Optional[str], typer.Option(help="STAGE.best or STAGE.last; default: the last stage's best.")] = None,
     keep: Annotated[str, typer.Option(help="Predictions to leave on the disk: all, none, or how many.")] = "all",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     jobs: Annotated[Optional[int], typer.Option(min=1, help="Scoring processes; default: one a core.")] = None,
+    runtime: Annotated[bool, typer.Option("--runtime", help="Time the method at 1280 x 720 too; some protocols always do.")] = False,
     root: Annotated[Optional[list[str]], typer.Option(help="NAME=DIR: where a root of the dataset is now; may be repeated.")] = None,
     options: Annotated[Optional[list[str]], typer.Option("--set", "-s", help="option=value of a method; may be repeated.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print for programs: this evaluation's entry of summary.json.")] = False,
@@ -45,7 +46,7 @@ def evaluate(
         outcome = run(
             method, data, split=split, protocol=protocol, metric_keys=[key.strip() for key in (metrics or "").split(",") if key.strip()],
             target=target, out=out, checkpoint=checkpoint, keep=_count(keep), device=device, jobs=jobs,
-            roots=pairs("--root", root), options=values(options),
+            timed=runtime, roots=pairs("--root", root), options=values(options),
         )  # fmt: skip
     except KeyboardInterrupt:
         say("\nstopped; what is finished is kept: run the same command again to continue")
@@ -79,10 +80,16 @@ def _print(outcome: Outcome) -> None:
     done = f"{outcome.predicted:,} predicted and {outcome.scored:,} scored now"
     print(f"{outcome.folder}: {measured}, protocol {entry['protocol']}, target {entry['target']}; {done}")
     groups = list(dict.fromkeys(group for means in entry["means"].values() for group in means))
-    width = max(len(key) for key in entry["metrics"])
+    lines = [(key, key, means) for key, means in entry["means"].items()]
+    specs = {key: catalog.facts("metrics", key.partition(":")[0]) for key in entry["means"]}
+    experts = entry.get("experts", {}).items()
+    lines += [(f"{key} {role}", key, means[key]) for role, means in experts for key in means if "target" in specs[key].needs]
+    width = max(len(label) for label, _, _ in lines)
     print(" " * width, *(f"{group:>9}" for group in groups))
-    for key, means in entry["means"].items():
-        decimals = catalog.facts("metrics", key.partition(":")[0]).decimals
+    for label, key, means in lines:
+        decimals = specs[key].decimals
         cells = ("-" if (value := means.get(group)) is None else f"{value:.{decimals}f}" for group in groups)
-        left_out = ", ".join(f"{count} {why}" for why, count in entry["excluded"].get(key, {}).items())
-        print(f"{key:{width}}", *(f"{cell:>9}" for cell in cells), f"   left out: {left_out}" if left_out else "")
+        left_out = ", ".join(f"{count} {why}" for why, count in entry["excluded"].get(label, {}).items())
+        print(f"{label:{width}}", *(f"{cell:>9}" for cell in cells), f"   left out: {left_out}" if left_out else "")
+    if time := entry.get("runtime"):
+        print(f"run time: {time['seconds']:.3g} s at {time['size'][0]} x {time['size'][1]} on {time['device']}")

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,38 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path, marker: str) -> Iterator[Path]:
+    """A temporary folder beside `path`; on success it takes the place of `path`, on any error it is removed.
+
+    Args:
+        path: a place that is free, an empty folder, or a folder made so before, which is replaced whole.
+        marker: name of a file in such folders: what is at `path` without it is never replaced.
+
+    Raises:
+        UserError: something else is at `path`.
+    """
+    path = Path(path).resolve()
+    temporary, old = (path.with_name(f".tmp-{path.name}-{kind}") for kind in ("new", "old"))
+    for folder in (path, temporary, old):
+        if folder.exists() and not ((folder / marker).is_file() or (folder.is_dir() and not any(folder.iterdir()))):
+            raise UserError(f"{folder}: exists already and holds other things (no {marker}); name a new folder, or remove it")
+    for stray in (temporary, old):  # left by a killed process
+        shutil.rmtree(stray, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        (temporary / marker).touch()
+        yield temporary
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    sync_folder(path.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """How a paper measured, as data: `protocols/NAME.yaml` says which metric variants, against which target, and how they are averaged.
 
-A value that a key does not list here is refused. What is listed but cannot be measured by yet (NOT_YET, or a metric that is
-not there) is what a protocol is `lacking`: tables may name such a protocol, `load_protocol` refuses it.
+A value that a key does not list here is refused. Metrics that a protocol names and benchtool has not are what it is `lacking`:
+tables may name such a protocol, `load_protocol` refuses it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from benchtool.core import catalog
 from benchtool.core.catalog import PACKAGE
@@ -19,12 +19,6 @@ from benchtool.core.files import sha256_bytes
 
 FOLDER = PACKAGE / "protocols"
 DEFAULT = "enc"  # what `benchtool evaluate` measures by unless told
-NOT_YET = {  # value of a key -> what `evaluate` would have to do
-    "inference-512": "enhancing at 512 pixels and upsampling by the bilateral guide",
-    "target-to-output": "resizing the target to the output's size",
-    "none-linear": "comparing linear images in floating point",
-    "excluded-above-100": "leaving out values above 100 dB",
-}
 
 
 class Departure(BaseModel):
@@ -50,8 +44,9 @@ class Protocol(BaseModel):
         resize: `none`: outputs are compared at their own size. `inference-512`: methods see 512 pixels on the long side, and
             bilateral guided upsampling restores the size. `target-to-output`: the target is resized, bilinearly.
         quantise: `round`: clamped, scaled to 255 and rounded. `none-linear`: linear values are compared as they are.
-        average: `images`: the mean of the images' values.
+        average: `images`: the mean of the images' values; with several targets, the mean of the targets' means.
         infinite: `excluded` from means, and counted; `excluded-above-100`: so is everything above 100 dB.
+        runtime: (width, height) at which `evaluate` times the method too; None where the paper's tables have no run time.
         departures: where we measure otherwise than the paper or its released code.
     """
 
@@ -66,21 +61,24 @@ class Protocol(BaseModel):
     quantise: Literal["round", "none-linear"]
     average: Literal["images"]
     infinite: Literal["excluded", "excluded-above-100"]
+    runtime: tuple[PositiveInt, PositiveInt] | None = None
     departures: list[Departure] = []
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of what decides a value (not of titles and notes): figures of equal ones may be compared."""
+        """SHA-256 of what decides a score or its mean (not of titles, notes and timing): figures of equal ones may be compared."""
         decisive = self.model_dump(include={"targets", "resize", "quantise", "average", "infinite"})
         return sha256_bytes(json.dumps(decisive, sort_keys=True).encode())
 
     @property
     def lacking(self) -> list[str]:
-        """What this version would have to be able to do, and cannot, to measure by it; empty where it can."""
-        found = [NOT_YET[value] for value in (self.resize, self.quantise, self.infinite) if value in NOT_YET]
-        if any(isinstance(roles, tuple) for roles in self.targets.values()):
-            found.append("comparing with several targets in one evaluation")
-        return found + [f"the metric {key}" for key in (*self.metrics, *self.extra) if not has_metric(key)]
+        """What this version would have to have, and has not, to measure by it; empty where it can."""
+        return [f"the metric {key}" for key in (*self.metrics, *self.extra) if not has_metric(key)]
+
+    def roles(self, dataset: str) -> tuple[str, ...]:
+        """The targets that outputs on `dataset` are compared with; empty where the protocol leaves them to the dataset."""
+        roles = self.targets.get(dataset, ())
+        return (roles,) if isinstance(roles, str) else roles
 
 
 def has_metric(key: str) -> bool:
@@ -98,11 +96,11 @@ def load_protocol(name: str) -> Protocol:
     """A protocol to measure by.
 
     Raises:
-        UserError: as `read_protocol`; or it takes something this version cannot do, which would measure wrongly.
+        UserError: as `read_protocol`; or one of its metrics is not there.
     """
     protocol = read_protocol(name)
     if protocol.lacking:
-        raise UserError(f"protocol {name}: nothing can be measured by it yet; benchtool lacks: {'; '.join(protocol.lacking)}")
+        raise UserError(f"protocol {name}: benchtool lacks {', '.join(protocol.lacking)}; name those to measure by with --metrics")
     return protocol
 
 

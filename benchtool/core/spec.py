@@ -41,6 +41,7 @@ class MethodSpec:
         departures: where the two differ.
         licence: terms of our code and of published weights.
         tiling: `exact` (tiles equal the whole image) or `approximate` (global statistics are involved).
+        inference: long side, in pixels, that the method reduces its input to by itself before it restores the size; None at full size.
         check: options that make a small build for contract tests.
     """
 
@@ -61,6 +62,7 @@ class MethodSpec:
     departures: tuple[Departure, ...] = ()
     licence: str = "own code"
     tiling: str = "approximate"
+    inference: int | None = None
     check: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,6 +79,7 @@ class MetricSpec:
         version: raised whenever a value may change; recorded with every score.
         source: where the definition comes from.
         decimals: digits after the point in tables of ours.
+        linear: whether it compares linear float32 images; otherwise display images of 8 bits.
     """
 
     title: str
@@ -87,6 +90,7 @@ class MetricSpec:
     version: str
     source: str
     decimals: int = 4
+    linear: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,26 +6,27 @@ processes that never import torch.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchtool import methods
 from benchtool.core import catalog
+from benchtool.core.errors import UserError
 from benchtool.core.files import clear_temporary
 from benchtool.core.manifest import Sample, open_dataset
-from benchtool.core.pool import Failure, run_batch
+from benchtool.core.pool import Failure, reason, run_batch
 from benchtool.core.provenance import now
+from benchtool.evaluation import runtime
 from benchtool.evaluation import summary as summaries
-from benchtool.evaluation.means import group_means
 from benchtool.evaluation.plan import Evaluation, prepare
 from benchtool.evaluation.predict import pick_device
-from benchtool.evaluation.score import Comparison, Measured, compare
-from benchtool.evaluation.scores import Row
-from benchtool.metrics import Metric
+from benchtool.evaluation.results import new_entry, results, rows_of, rows_of_others
+from benchtool.evaluation.score import SOURCE, Comparison, Measured, Reference, Task, compare
+from benchtool.evaluation.scores import Key
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Outcome:
         folder: the run's.
         entry: its entry in `summary.json`.
         predicted, scored: how many samples this call predicted, and scored; the others were done already.
-        failures: samples without a prediction, and scores that failed.
+        failures: samples without a prediction, scores that failed, and a run time that could not be measured.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ def evaluate(
     keep: int | None = None,
     device: str = "auto",
     jobs: int | None = None,
+    timed: bool = False,
     roots: Mapping[str, str | Path] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Outcome:
@@ -66,9 +68,10 @@ def evaluate(
 
     Args:
         metric_keys: instead of the protocol's metrics.
-        target: role of the target, instead of the protocol's for this dataset.
+        target: role of the target, or several joined by `+`, instead of the protocol's for this dataset.
         out: folder of the results; default is the run's own, `runs/NAME` for a method without weights.
         keep: how many predictions stay on the disk, evenly spaced by name; all where None.
+        timed: measure the run time too, also where the protocol has none.
         options: of a method without weights.
 
     Raises:
@@ -76,21 +79,32 @@ def evaluate(
     """
     loaded = methods.load(source, checkpoint, **(options or {}))
     run = Path(out or loaded.run or Path("runs") / loaded.name)
+    where = pick_device(device)
     this = prepare(run, loaded, open_dataset(data, roots), split, protocol, metric_keys, target)
     summary = summaries.open_summary(run, loaded)
-    entry = _entry(this)
+    entry = new_entry(this)
+    _not_entangled(run, summary, entry)
     if not any(summaries.same(e, entry) and not summaries.outdated(e, entry) for e in summary["evaluations"]):
         summaries.put(run, summary, entry)  # says that it has begun, should it be interrupted
     kept = _evenly(this.samples, keep)
-    predicted = _predict(this, kept, device)
+    predicted = _predict(this, kept, where)
     scored = _score(this, jobs)
-    rows = _rows(this, entry)
-    this.known.write([*_rows_of_others(this, summary, entry), *rows])
-    summaries.put(run, summary, entry | _results(this, rows) | {"finished": now(), "complete": True})
+    entry |= _time(this, summary, entry, where, this.protocol.runtime or (runtime.SIZE if timed else None))
+    rows = rows_of(this, entry)
+    this.known.write([*rows_of_others(this, summary, entry), *rows])
+    summaries.put(run, summary, entry | results(this, rows) | {"finished": now(), "complete": True})
     for sample in this.samples:
         if sample.sample not in kept:
             this.predictions.path(sample).unlink(missing_ok=True)
     return Outcome(run, summary["evaluations"][-1], predicted, scored, _failures(this))
+
+
+def _not_entangled(run: Path, summary: Mapping[str, Any], entry: summaries.Entry) -> None:
+    """UserError where `scores.parquet` could not tell the rows of two evaluations apart."""
+    for other in summary["evaluations"]:
+        if summaries.entangled(other, entry) and not summaries.outdated(other, entry):
+            here = f"an evaluation by protocol {other['protocol']} against {other['target']}"
+            raise UserError(f"{run}: holds {here}; one against {entry['target']} shares targets with it: give another folder with --out")
 
 
 def _evenly(samples: Sequence[Sample], keep: int | None) -> set[str]:
@@ -101,9 +115,9 @@ def _evenly(samples: Sequence[Sample], keep: int | None) -> set[str]:
     return {names[k * len(names) // keep] for k in range(keep)}
 
 
-def _predict(this: Evaluation, kept: set[str], device: str) -> int:
+def _predict(this: Evaluation, kept: set[str], where: torch.device) -> int:
     """Make the predictions that are missing and needed; returns how many were made."""
-    predictions, where = this.predictions, pick_device(device)
+    predictions = this.predictions
     clear_temporary(predictions.folder)
     needed = [s for s in this.samples if predictions.sha256(s) is None or s.sample in kept or this.missing(s)]
     due = [sample for sample in needed if not predictions.intact(sample)]
@@ -116,90 +130,53 @@ def _score(this: Evaluation, jobs: int | None) -> int:
     """Compute the scores that are missing; returns for how many samples."""
     due = {s.sample: (s, missing) for s in this.samples if s.sample not in this.unpredicted and (missing := this.missing(s))}
 
-    def keep(name: str, measured: Mapping[str, Measured]) -> None:
-        sample, missing = due[name]
-        this.known.add({this.key(sample, metric): measured[metric.key] for metric in missing})
-        this.failed |= {(name, key): score for key, score in measured.items() if score.status == "failed"}
+    def keep(name: str, measured: Mapping[Task, Measured]) -> None:
+        scores = {key: measured[task] for key, task in due[name][1].items()}
+        this.known.add(scores)
+        this.failed |= {(name, key): score for key, score in scores.items() if score.status == "failed"}
 
     if due:
         items = [(name, _comparison(this, sample, missing)) for name, (sample, missing) in due.items()]
         for failure in run_batch(compare, items, keep, label="score", jobs=jobs, unit="img"):
-            for metric in due[failure.item][1]:
-                this.failed[failure.item, metric.key] = Measured("failed", reason=failure.reason)
+            for key in due[failure.item][1]:
+                this.failed[failure.item, key] = Measured("failed", reason=failure.reason)
     return len(due)
 
 
-def _comparison(this: Evaluation, sample: Sample, missing: Sequence[Metric]) -> Comparison:
-    images = {role: image for metric in missing for role, image in this.references(sample, metric).items()}
-    references = {role: (this.dataset.path(image), image.sha256) for role, image in images.items()}
-    origins = (catalog.entry("metrics", metric.name).origin or {} for metric in missing)
-    plugins = tuple({origin["path"] for origin in origins if "path" in origin})
-    return Comparison(this.predictions.path(sample), references, tuple(metric.key for metric in missing), plugins)
+def _comparison(this: Evaluation, sample: Sample, missing: Mapping[Key, Task]) -> Comparison:
+    references, plugins = {}, set()
+    for key, task in missing.items():
+        plugins.add((catalog.entry("metrics", key.metric).origin or {}).get("path"))
+        if task.role:
+            image = sample.target(task.role)
+            references[task.role] = Reference(this.dataset.path(image), image.sha256, sample.encoding_target)
+        if key.source_sha256:
+            image = sample.inputs[0]
+            references[SOURCE] = Reference(this.dataset.path(image), image.sha256, sample.encoding_in)
+    tasks, files = tuple(missing.values()), tuple(sorted(plugins - {None}))
+    return Comparison(this.predictions.path(sample), references, tasks, this.linear, this.resize_target, files)
 
 
-def _entry(this: Evaluation) -> summaries.Entry:
-    """What is evaluated, as the summary says it; not complete yet."""
-    facts = this.dataset.facts
-    return {
-        "dataset": facts.name, "variant": facts.variant, "fingerprint": facts.fingerprint, "split": this.split,
-        "protocol": this.protocol_name, "protocol_sha256": this.protocol.sha256,
-        "checkpoint": this.loaded.checkpoint, "weights_sha256": this.loaded.weights_sha256,
-        "target": this.target, "finished": now(), "complete": False,
-        "samples": len(this.samples), "failures": 0, "scenes": len({s.scene for s in this.samples}),
-        "exposure_groups": facts.exposure_groups, "metrics": [metric.key for metric in this.metrics], "means": {}, "excluded": {},
-    }  # fmt: skip
-
-
-def _rows(this: Evaluation, entry: summaries.Entry) -> list[Row]:
-    """The evaluation's rows: every sample by every metric, and those by other metrics, from earlier, of the same predictions."""
-    rows = [_row(this, entry, sample, metric) for metric in this.metrics for sample in this.samples]
-    current = {sample.sample: this.predictions.sha256(sample) for sample in this.samples}
-    earlier: dict[str, list[Row]] = {}
-    for row in this.known.rows:
-        if summaries.has_row(entry, row) and (key := f"{row['metric']}:{row['variant']}") not in entry["metrics"]:
-            earlier.setdefault(key, []).append(row)
-    for of_metric in earlier.values():
-        if {row["sample"]: row["prediction_sha256"] for row in of_metric} == current:
-            rows += of_metric
-    return rows
-
-
-def _row(this: Evaluation, entry: summaries.Entry, sample: Sample, metric: Metric) -> Row:
-    measured, images = this.measured(sample, metric), this.references(sample, metric)
-    return {
-        "run": this.run.resolve().name, "method": this.loaded.name, "recipe": this.loaded.recipe, "variant_of_data": entry["variant"],
-        **{key: entry[key] for key in summaries.KEY},
-        "subset": sample.subset, "scene": sample.scene, "sample": sample.sample, "exposure": sample.exposure, "expert": this.target,
-        "metric": metric.name, "variant": metric.variant, "metric_version": metric.spec.version,
-        "value": measured.value, "status": measured.status, "reason": measured.reason, "facts": json.dumps(dict(measured.facts)),
-        "prediction_sha256": this.predictions.sha256(sample),
-        **{f"{role}_sha256": images[role].sha256 if images.get(role) else None for role in ("target", "source")},
-    }  # fmt: skip
-
-
-def _rows_of_others(this: Evaluation, summary: Mapping[str, Any], entry: summaries.Entry) -> list[Row]:
-    """The rows of the run's other evaluations, as far as their weights are still the checkpoint's."""
-    others = [e for e in summary["evaluations"] if not summaries.same(e, entry) and not summaries.outdated(e, entry)]
-    return [row for row in this.known.rows if any(summaries.has_row(other, row) for other in others)]
-
-
-def _results(this: Evaluation, rows: Sequence[Row]) -> summaries.Entry:
-    """The part of the entry that comes from the scores."""
-    by_metric: dict[str, list[Row]] = {}
-    for row in rows:
-        by_metric.setdefault(f"{row['metric']}:{row['variant']}", []).append(row)
-    means, excluded = {}, {}
-    for key, of_metric in by_metric.items():
-        values = {row["sample"]: row["value"] for row in of_metric if row["status"] == "ok"}
-        found = group_means(this.dataset, this.samples, values)
-        means[key] = {group: value if math.isfinite(value) else None for group, value in found.items()}  # JSON has no infinity
-        counts = {status: sum(row["status"] == status for row in of_metric) for status in ("failed", "n/a")}
-        counts["infinite"] = sum(math.isinf(value) for value in values.values())
-        excluded[key] = {why: count for why, count in counts.items() if count}
-    failures = len({row["sample"] for row in rows if row["status"] == "failed"})
-    return {"metrics": list(by_metric), "means": means, "excluded": {k: v for k, v in excluded.items() if v}, "failures": failures}
+def _time(
+    this: Evaluation, summary: Mapping[str, Any], entry: summaries.Entry, where: torch.device, size: tuple[int, int] | None
+) -> summaries.Entry:
+    """The entry's `runtime`: an earlier one of the same weights stands, unless it is of another size or another processor."""
+    known = (e for e in summary["evaluations"] if summaries.same(e, entry) and not summaries.outdated(e, entry))
+    earlier = next((e["runtime"] for e in known if "runtime" in e), None)
+    if size is None:
+        return {"runtime": earlier} if earlier else {}
+    wanted = {"size": list(size), "device": runtime.device_name(where), "version": runtime.VERSION}
+    if earlier and all(earlier.get(name) == value for name, value in wanted.items()):
+        return {"runtime": earlier}
+    try:
+        return {"runtime": runtime.measure(this.loaded, where, size)}
+    except Exception as error:  # a method may raise whatever it likes: it costs its run time, not its scores
+        this.untimed = reason(error)
+        return {}
 
 
 def _failures(this: Evaluation) -> list[Failure]:
     predictions = [Failure(name, why) for name, why in this.unpredicted.items()]
-    return predictions + [Failure(f"{name}, {key}", measured.reason or "") for (name, key), measured in this.failed.items()]
+    scores = ((f"{name}, {key.metric}:{key.variant}", measured) for (name, key), measured in this.failed.items())
+    untimed = [Failure("run time", this.untimed)] if this.untimed else []
+    return [*predictions, *(Failure(what, measured.reason or "") for what, measured in scores), *untimed]

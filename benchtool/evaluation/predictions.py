@@ -1,6 +1,7 @@
 """Predictions on disk: `RUN/predictions/<dataset>/<split>/<sample>.png`, with a journal of what each was made from.
 
-One is made anew only where the input's bytes, the method, its options, its file or its weights are others.
+One is made anew only where the input's bytes, the method, its options, its file or its weights are others. Linear ones are `.tif`, of
+32-bit floats. Those of a method that saw reduced images stand in `<split>-512`, so that nothing takes them for ordinary ones.
 """
 
 from __future__ import annotations
@@ -19,25 +20,26 @@ from benchtool.core.images import write_image
 from benchtool.core.manifest import Dataset, Sample, safe_name
 from benchtool.core.pool import STOPPING, Failure, reason
 from benchtool.evaluation.predict import predict
-from benchtool.evaluation.samples import read_inputs
+from benchtool.evaluation.samples import LINEAR, read_inputs
 from benchtool.methods import Loaded
 
 
 class Predictions:
-    """The predictions of one method on one split."""
+    """The predictions of one method on one split; `side` is the long side it sees, None for the images themselves."""
 
-    def __init__(self, run: Path, loaded: Loaded, dataset: Dataset, split: str) -> None:
+    def __init__(self, run: Path, loaded: Loaded, dataset: Dataset, split: str, side: int | None = None) -> None:
         if not safe_name(dataset.facts.name):
             raise UserError(f"{dataset.folder}: the dataset's name '{dataset.facts.name}' cannot be a folder's")
-        self.loaded, self.dataset = loaded, dataset
-        self.folder = run / "predictions" / dataset.facts.name / split
-        self.made_by = identity(loaded)
+        self.loaded, self.dataset, self.side = loaded, dataset, side
+        self.linear = loaded.spec.output in LINEAR
+        self.folder = run / "predictions" / dataset.facts.name / (split if side is None else f"{split}-{side}")
+        self.made_by = identity(loaded, side)
         self.journal = Journal(self.folder / ".journal.jsonl")
         self.latest = {entry["sample"]: entry for entry in self.journal.entries}
 
     def path(self, sample: Sample) -> Path:
         """Where a sample's prediction is, or will be."""
-        return self.folder / f"{sample.sample}.png"
+        return self.folder / f"{sample.sample}.{'tif' if self.linear else 'png'}"
 
     def sha256(self, sample: Sample) -> str | None:
         """The hash of what this method predicted for this sample, also where the file is gone; None where it has to be made."""
@@ -66,7 +68,10 @@ class Predictions:
         return failures
 
     def _make(self, sample: Sample, device: str | torch.device) -> None:
-        pixels = predict(self.loaded.method, read_inputs(self.dataset, sample), [image.ev for image in sample.inputs], device)
+        if len(sample.inputs) != self.loaded.spec.inputs:
+            raise UserError(f"has {len(sample.inputs)} inputs; {self.loaded.name} takes {self.loaded.spec.inputs}")
+        inputs, evs = read_inputs(self.dataset, sample), [image.ev for image in sample.inputs]
+        pixels = predict(self.loaded.method, inputs, evs, device, None if self.linear else 255, self.side)
         sha256 = sha256_bytes(write_image(self.path(sample), pixels))
         entry = {"sample": sample.sample, "inputs": _inputs(sample), "made_by": self.made_by, "prediction_sha256": sha256}
         self.journal.append(entry)
@@ -77,7 +82,8 @@ def _inputs(sample: Sample) -> list[str]:
     return [image.sha256 for image in sample.inputs]
 
 
-def identity(loaded: Loaded) -> str:
-    """A hash of what decides a method's output: its name, options, weights, and the text of its file."""
+def identity(loaded: Loaded, side: int | None = None) -> str:
+    """A hash of what decides a method's output: its name, options, weights, the text of its file, and what it sees where reduced."""
     source = sha256_file(catalog.entry("methods", loaded.name).source)
-    return sha256_bytes(json.dumps([loaded.name, loaded.options, loaded.weights_sha256, source], sort_keys=True).encode())
+    decisive = [loaded.name, loaded.options, loaded.weights_sha256, source, *([] if side is None else [side])]
+    return sha256_bytes(json.dumps(decisive, sort_keys=True).encode())

@@ -1,4 +1,8 @@
-"""The images of a sample, read and checked to be those the manifest was written for. Imports no torch: scoring processes use it."""
+"""The images of a sample, read and checked to be those the manifest was written for. Imports no torch: scoring processes use it.
+
+Display images (encodings srgb8, srgb16) are compared in 8 bits. Linear ones (linear, raw-rggb) are float32: floats as they are stored,
+16-bit values by their range, so that 65535 is 1.0. A raw-rggb file has four planes, those of the mosaic at half its size.
+"""
 
 from __future__ import annotations
 
@@ -8,46 +12,68 @@ import numpy as np
 
 from benchtool.core.errors import UserError
 from benchtool.core.files import sha256_file
-from benchtool.core.images import quantise, read_image
+from benchtool.core.images import orient, quantise, read_picture
 from benchtool.core.manifest import Dataset, Image, Sample
 
+LINEAR = ("linear", "raw-rggb")  # encodings; the others are of display images
 
-def read_checked(path: Path, sha256: str) -> np.ndarray:
-    """H x W x 3 RGB of an image file, uint8 or uint16.
+
+def read_checked(path: Path, sha256: str, encoding: str = "srgb8") -> np.ndarray:
+    """H x W x 3 RGB of an image file, or H x W x 4 of a raw-rggb one: uint8, uint16 or float32. Alpha is dropped.
 
     Raises:
-        UserError: missing or unreadable, or its bytes are not those with this SHA-256.
+        UserError: missing or unreadable, or its bytes are not those with this SHA-256; not the planes of the encoding.
     """
-    pixels = read_image(path)
+    picture = read_picture(path)
     if sha256_file(path) != sha256:
         raise UserError(f"{path}: has changed since its SHA-256 was recorded; make the dataset anew")
-    return pixels
+    planes = 4 if encoding == "raw-rggb" else 3
+    if picture.pixels.shape[2] < planes:
+        raise UserError(f"{path}: has {picture.pixels.shape[2]} channels; a raw-rggb image has four planes")
+    return orient(picture.pixels[:, :, :planes], picture.orientation)
 
 
 def eight_bit(pixels: np.ndarray) -> np.ndarray:
     """uint8 as it is, uint16 rounded to uint8: metrics of display images compare 8 bits.
 
     Raises:
-        UserError: floating-point (linear) images, which `evaluate` cannot compare yet.
+        UserError: floating-point images, which are linear.
     """
     if pixels.dtype.kind == "f":
-        raise UserError("floating-point images are not evaluated yet; `benchtool metrics measure` compares them")
+        raise UserError("floating-point images are linear; this compares display images of 8 bits")
     return pixels if pixels.dtype == np.uint8 else quantise(pixels / np.float32(65535))
 
 
-def read_inputs(dataset: Dataset, sample: Sample) -> list[np.ndarray]:
-    """The sample's input images, uint8 or uint16; UserError as `read_checked`."""
-    return [read_checked(dataset.path(image), image.sha256) for image in sample.inputs]
+def floats(pixels: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 as float32 in [0, 1]; float32 as it is."""
+    return pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
-def read_target(dataset: Dataset, sample: Sample, role: str) -> np.ndarray:
-    """The sample's target of this role as uint8.
+def read_reference(path: Path, sha256: str, encoding: str, linear: bool) -> np.ndarray:
+    """What an output is compared with: uint8, float32 where `linear`.
 
     Raises:
-        UserError: it has none, or as `read_checked`.
+        UserError: a display image where linear ones are compared, or the other way round; or as `read_checked`.
+    """
+    if (encoding in LINEAR) != linear:
+        raise UserError(f"{path}: is {encoding}; {'linear images' if linear else 'display images of 8 bits'} are compared")
+    pixels = read_checked(path, sha256, encoding)
+    return floats(pixels) if linear else eight_bit(pixels)
+
+
+def read_inputs(dataset: Dataset, sample: Sample) -> list[np.ndarray]:
+    """The sample's input images, uint8, uint16 or float32; UserError as `read_checked`."""
+    return [read_checked(dataset.path(image), image.sha256, sample.encoding_in) for image in sample.inputs]
+
+
+def read_target(dataset: Dataset, sample: Sample, role: str, linear: bool = False) -> np.ndarray:
+    """The sample's target of this role as uint8, float32 where `linear`.
+
+    Raises:
+        UserError: it has none, or as `read_reference`.
     """
     image = required_target(sample, role)
-    return eight_bit(read_checked(dataset.path(image), image.sha256))
+    return read_reference(dataset.path(image), image.sha256, sample.encoding_target, linear)
 
 
 def required_target(sample: Sample, role: str) -> Image:

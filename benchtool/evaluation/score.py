@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from benchtool import metrics
 from benchtool.core import catalog
 from benchtool.core.errors import UserError
-from benchtool.core.images import read_image
+from benchtool.core.images import read_image, read_picture
 from benchtool.core.pool import reason
-from benchtool.evaluation.samples import eight_bit, read_checked
+from benchtool.evaluation.samples import read_reference
+
+SOURCE = "source"  # names the input among references; the others are roles of targets
+RESIZED = "target_resized"  # fact of a score whose target was brought to the output's size: its own width and height
 
 
 @dataclass(frozen=True)
@@ -35,42 +40,79 @@ class Measured:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Task(NamedTuple):
+    """One score to compute: a metric, such as `ssim:rgb-gauss`, and the role of the target; empty where it needs none."""
+
+    metric: str
+    role: str
+
+
+class Reference(NamedTuple):
+    """An image that outputs are compared with."""
+
+    path: Path
+    sha256: str
+    encoding: str
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One prediction and what it is compared with.
 
     Attributes:
         prediction: the image file.
-        references: `target`, `source` -> (file, its SHA-256), as far as the metrics need them.
-        metrics: keys such as `ssim:rgb-gauss`.
+        references: `source` and roles of targets -> image, as far as the tasks need them.
+        tasks: the scores to compute.
+        linear: whether float32 images are compared, or display images of 8 bits.
+        resize_target: whether a target of another size is resized to the output's; otherwise it cannot be compared.
         plugins: files of third-party metrics among them.
     """
 
     prediction: Path
-    references: Mapping[str, tuple[Path, str]]
-    metrics: tuple[str, ...]
+    references: Mapping[str, Reference]
+    tasks: tuple[Task, ...]
+    linear: bool = False
+    resize_target: bool = False
     plugins: tuple[str, ...] = ()
 
 
-def compare(comparison: Comparison) -> dict[str, Measured]:
-    """Measure every metric; a reference that cannot be read fails the metrics that need it, and no others.
+def compare(comparison: Comparison) -> dict[Task, Measured]:
+    """Compute every score; a reference that cannot be read fails those that need it, and no others.
 
     Raises:
         UserError: the prediction cannot be read.
     """
     for plugin in comparison.plugins:
         catalog.add_plugin(plugin)
-    output = read_image(comparison.prediction)
-    read: dict[str, np.ndarray | UserError] = {}
-    for role, (path, sha256) in comparison.references.items():
-        try:
-            read[role] = eight_bit(read_checked(path, sha256))
-        except UserError as error:
-            read[role] = error
-    return {key: score_images(metrics.find(key), read | {"output": output}) for key in comparison.metrics}
+    output = read_picture(comparison.prediction).pixels if comparison.linear else read_image(comparison.prediction)
+    source, _ = _read(comparison, SOURCE, output)
+    found = {}
+    for role in dict.fromkeys(task.role for task in comparison.tasks):  # one target after another: five at once need not fit
+        target, resized_from = _read(comparison, role, output)
+        images = {"output": output, "source": source, "target": target}
+        for task in (task for task in comparison.tasks if task.role == role):
+            measured = score_images(metrics.find(task.metric), images)
+            found[task] = dataclasses.replace(measured, facts={**measured.facts, RESIZED: resized_from}) if resized_from else measured
+    return found
 
 
-def score_images(metric: metrics.Metric, images: Mapping[str, np.ndarray | UserError]) -> Measured:
+def _read(comparison: Comparison, name: str, output: np.ndarray) -> tuple[np.ndarray | UserError | None, list[int] | None]:
+    """A reference at the output's size, or why not; and the (width, height) it was resized from, None where it was not."""
+    if name not in comparison.references:
+        return None, None
+    try:
+        pixels = read_reference(*comparison.references[name], comparison.linear)
+    except UserError as error:
+        return error, None
+    (height, width), size = output.shape[:2], [pixels.shape[1], pixels.shape[0]]
+    if size == [width, height]:
+        return pixels, None
+    if comparison.resize_target and name != SOURCE:
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR), size  # as FECNet's script does
+    return UserError(f"the {name} image is {size[0]} x {size[1]}, the output {width} x {height}; only equal sizes are compared"), None
+
+
+def score_images(metric: metrics.Metric, images: Mapping[str, np.ndarray | UserError | None]) -> Measured:
     """Score `output` against those of `target` and `source` that the metric needs.
 
     An image that could not be read is its error: the score is then failed, as it is where the metric breaks or gives NaN;

@@ -1,6 +1,7 @@
 """`scores.parquet`: one row a sample, metric variant and expert, for every evaluation of a run; and which scores need no new computing.
 
-A score depends on the bytes of prediction, target and source, and on the metric's variant and version; on nothing else.
+A score depends on the bytes of prediction, target and source, and on the metric's variant and version; on nothing else, but for
+whether a target of another size was resized.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from benchtool.core.errors import UserError
 from benchtool.core.files import Journal, atomic_path
-from benchtool.evaluation.score import Measured
+from benchtool.evaluation.score import RESIZED, Measured
 
 TEXT = (
     "run", "method", "recipe", "checkpoint", "dataset", "variant_of_data", "fingerprint", "split", "subset", "scene", "sample", "expert",
@@ -44,15 +45,22 @@ class KnownScores:
         self.path = folder / "scores.parquet"
         self.journal = Journal(folder / ".scores.jsonl")
         self.rows = read_rows(self.path)
-        self.scores = {
-            Key(*(row[name] for name in Key._fields)): Measured(row["status"], row["value"], row["reason"], json.loads(row["facts"]))
-            for row in self.rows
-            if row["status"] != "failed"
-        }
+        self._scores: dict[tuple[Key, bool], Measured] = {}  # the flag: its target was resized
+        for row in self.rows:
+            measured = Measured(row["status"], row["value"], row["reason"], json.loads(row["facts"]))
+            self._put(Key(*(row[name] for name in Key._fields)), measured)
         for entry in self.journal.entries:
             for score in entry["scores"]:
                 value = None if score["value"] is None else float(score["value"])
-                self.scores[Key(*score["key"])] = Measured(score["status"], value, score["reason"], score["facts"])
+                self._put(Key(*score["key"]), Measured(score["status"], value, score["reason"], score["facts"]))
+
+    def _put(self, key: Key, measured: Measured) -> None:
+        if measured.status != "failed":
+            self._scores[key, RESIZED in measured.facts] = measured
+
+    def get(self, key: Key, resize_target: bool = False) -> Measured | None:
+        """What is known of a score; with `resize_target`, one of a resized target will do, as will one that needed no resizing."""
+        return self._scores.get((key, False)) or (self._scores.get((key, True)) if resize_target else None)
 
     def add(self, scores: Mapping[Key, Measured]) -> None:
         """Keep new scores, at once on the disk too; failures are not kept, so that they are tried again next time."""
@@ -62,7 +70,8 @@ class KnownScores:
             for key, m in new.items()  # a value is text: JSON has no infinity
         ]
         self.journal.append({"scores": as_json})
-        self.scores |= new
+        for key, measured in new.items():
+            self._put(key, measured)
 
     def write(self, rows: Iterable[Row]) -> None:
         """Make `scores.parquet` hold these rows; the journal is then no longer needed."""

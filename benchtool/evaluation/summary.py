@@ -43,6 +43,16 @@ def same(one: Entry, other: Entry) -> bool:
     return all(one.get(key) == other.get(key) for key in (*KEY, "target"))
 
 
+def entangled(one: Entry, other: Entry) -> bool:
+    """Whether two entries share rows without being the same: they differ in nothing but their targets, and share some."""
+    alike = all(one.get(key) == other.get(key) for key in KEY)
+    return alike and not same(one, other) and not set(_roles(one)).isdisjoint(_roles(other))
+
+
+def _roles(entry: Entry) -> list[str]:
+    return (entry.get("target") or "").split("+")
+
+
 def outdated(entry: Entry, new: Entry) -> bool:
     """Whether `entry` was measured with weights that are no longer those of its checkpoint."""
     same_predictions = all(entry.get(key) == new.get(key) for key in ("dataset", "split", "checkpoint"))
@@ -51,7 +61,7 @@ def outdated(entry: Entry, new: Entry) -> bool:
 
 def has_row(entry: Entry, row: Mapping[str, Any]) -> bool:
     """Whether a row of `scores.parquet` is one of this evaluation's."""
-    return all(entry.get(key) == row[key] for key in KEY) and entry.get("target") == row["expert"]
+    return all(entry.get(key) == row[key] for key in KEY) and row["expert"] in _roles(entry)
 
 
 def put(folder: Path, summary: dict[str, Any], entry: Entry) -> None:

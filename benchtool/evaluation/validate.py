@@ -41,7 +41,7 @@ def validate(
     exposures: Sequence[float | str] | None = None,
     device: str | torch.device = "cpu",
 ) -> Validation:
-    """Measure `method` on a split; its training mode is put back afterwards.
+    """Measure `method` on a split; its training mode is put back afterwards. By a metric of linear images, outputs stay float32.
 
     Args:
         target: role of the target; the dataset's default where None.
@@ -54,16 +54,17 @@ def validate(
     role = target or dataset.facts.default_target
     chosen = [s for s in dataset.split(split) if exposures is None or s.shown_at(exposures)]
     if not chosen:
-        raise UserError(f"{dataset.folder}: no {split} sample has an exposure of {', '.join(e if isinstance(e, str) else f'{e:g} EV' for e in exposures)}")
+        named = ", ".join(one if isinstance(one, str) else f"{one:g} EV" for one in exposures)
+        raise UserError(f"{dataset.folder}: no {split} sample has an exposure of {named}")
     training = method.training
     method.eval()
     try:
         scores = {}
         for sample in chosen:
             inputs = read_inputs(dataset, sample)
-            output = predict(method, inputs, [i.ev for i in sample.inputs], device)
-            aim = read_target(dataset, sample, role) if measure.needs("target") else None
-            scores[sample.sample] = measure.score(output, aim, eight_bit(inputs[0])).value
+            output = predict(method, inputs, [i.ev for i in sample.inputs], device, None if measure.spec.linear else 255)
+            aim = read_target(dataset, sample, role, measure.spec.linear) if measure.needs("target") else None
+            scores[sample.sample] = measure.score(output, aim, eight_bit(inputs[0]) if measure.needs("source") else None).value
     finally:
         method.train(training)
     means = group_means(dataset, chosen, scores)

@@ -12,6 +12,7 @@ Computed in tiles from s = p + q and d = p - q, whose four filtered images hold 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 
@@ -56,10 +57,10 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     side = UNIFORM if variant == "gray-uniform7" else len(GAUSS)
     if variant != "matlab":
         at_least(output, side, f"ssim:{variant}")
-    convert = {"rgb-gauss": np.asarray, "y": luma, "matlab": bordered}.get(variant, lambda rgb: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+    convert = {"rgb-gauss": np.asarray, "y": np.asarray, "matlab": bordered}.get(variant, lambda rgb: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
     blur, correction = (_uniform, side**2 / (side**2 - 1)) if variant == "gray-uniform7" else (_gauss, 1.0)
-    kind = np.float32 if output.size >= AVERAGING and variant != "y" else np.float64
-    return Score(_mean_similarity(convert(output), convert(target), kind, blur, side // 2, correction))
+    read = luma if variant == "y" else functools.partial(np.asarray, dtype=np.float32 if output.size >= AVERAGING else np.float64)
+    return Score(_mean_similarity(convert(output), convert(target), read, blur, side // 2, correction))
 
 
 def gaussian(p: np.ndarray, q: np.ndarray, peak: float) -> float:
@@ -67,7 +68,7 @@ def gaussian(p: np.ndarray, q: np.ndarray, peak: float) -> float:
 
     Both sides are at least 11.
     """
-    return _mean_similarity(p * (255 / peak), q * (255 / peak), np.float64, _gauss, len(GAUSS) // 2, 1.0)
+    return _mean_similarity(p * (255 / peak), q * (255 / peak), np.asarray, _gauss, len(GAUSS) // 2, 1.0)
 
 
 def bordered(image: np.ndarray) -> np.ndarray:
@@ -76,21 +77,26 @@ def bordered(image: np.ndarray) -> np.ndarray:
 
 
 def _mean_similarity(
-    p: np.ndarray, q: np.ndarray, kind: type, blur: Callable[[np.ndarray], np.ndarray], margin: int, correction: float
+    p: np.ndarray,
+    q: np.ndarray,
+    read: Callable[[np.ndarray], np.ndarray],
+    blur: Callable[[np.ndarray], np.ndarray],
+    margin: int,
+    correction: float,
 ) -> float:
-    """Mean of the local similarities, tile by tile; the peak is 255."""
-    total = 0.0
+    """Mean of the local similarities, tile by tile, of which `read` makes floats; the peak is 255."""
+    total, count = 0.0, 0
     height, width = (n - 2 * margin for n in p.shape[:2])
     for top, left in itertools.product(range(0, height, TILE[0]), range(0, width, TILE[1])):
         tile = slice(top, top + TILE[0] + 2 * margin), slice(left, left + TILE[1] + 2 * margin)
-        total += _sum_of_similarities(p[tile].astype(kind), q[tile].astype(kind), blur, margin, correction)
-    return total / (height * width * (p.size // (p.shape[0] * p.shape[1])))
+        similarity = _similarity(read(p[tile]), read(q[tile]), blur, margin, correction)
+        total += float(similarity.sum(dtype=np.float64))
+        count += similarity.size
+    return total / count
 
 
-def _sum_of_similarities(
-    p: np.ndarray, q: np.ndarray, blur: Callable[[np.ndarray], np.ndarray], margin: int, correction: float
-) -> float:
-    """Sum of the local similarities over the pixels (and channels) whose window lies inside."""
+def _similarity(p: np.ndarray, q: np.ndarray, blur: Callable[[np.ndarray], np.ndarray], margin: int, correction: float) -> np.ndarray:
+    """The local similarities about the pixels (of the channels) whose window lies inside."""
     inside = (slice(margin, len(p) - margin), slice(margin, p.shape[1] - margin))
     moments = []
     for image in (p + q, p - q):
@@ -100,8 +106,7 @@ def _sum_of_similarities(
         variance = correction * (blur(image * image)[inside] - mean * mean)
         moments.append(((mean + centre) ** 2, variance))
     (square_s, variance_s), (square_d, variance_d) = moments
-    similarity = _ratio(square_s, square_d, 2 * C1) * _ratio(variance_s, variance_d, 2 * C2)
-    return float(similarity.sum(dtype=np.float64))
+    return _ratio(square_s, square_d, 2 * C1) * _ratio(variance_s, variance_d, 2 * C2)
 
 
 def _ratio(s: np.ndarray, d: np.ndarray, twice_c: float) -> np.ndarray:

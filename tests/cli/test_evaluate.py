@@ -77,6 +77,18 @@ def test_options(here: Path, benchtool: Callable) -> None:
     assert not list((here / "x y").rglob("*.png"))
 
 
+def test_several_targets_and_the_run_time(here: Path, benchtool: Callable) -> None:
+    arguments = ["--protocol", "msec", "--target", "expert_c+expert_e", "--metrics", "psnr,loe", "--runtime"]
+    done = benchtool("evaluate", "identity", "--data", "me", *arguments)
+    assert done.code == 0, done.err
+    assert "protocol msec, target expert_c+expert_e; 6 predicted and 6 scored now" in done.out
+    assert re.search(r"\npsnr:rgb-u8 expert_e +\d+\.\d\d", done.out) and "loe:full expert" not in done.out
+    assert re.search(r"left out: 3 n/a\n", done.out)
+    assert re.search(r"\nrun time: \S+ s at 1280 x 720 on \w", done.out)
+    shown = json.loads(benchtool("evaluate", "identity", "--data", "me", *arguments, "--json").out)
+    assert set(shown["experts"]) == {"expert_c", "expert_e"} and shown["runtime"]["size"] == [1280, 720]
+
+
 def test_failures_are_listed(here: Path, benchtool: Callable) -> None:
     (here / "me" / "b_0.png").write_text("not an image")
     done = benchtool("evaluate", "identity", "--data", "me")
@@ -126,6 +138,9 @@ def test_user_errors_are_one_line(here: Path, benchtool: Callable) -> None:
         ("clahe", "--data", "me", "-s", "clip=2"): "unknown option of the method clahe 'clip'; did you mean 'clip_limit'?",
         ("clahe", "--data", "me", "-s", "clip_limit=[2"): "a value is not valid YAML",
         ("me", "--data", "me"): "me: not a run",
+        ("identity", "--data", "me", "--protocol", "emvnet-raw"): "compares linear images, identity makes display images",
+        ("identity", "--data", "me", "--metrics", "psnr-mu"): "compares display images of 8 bits, psnr-mu:mu5000 compares linear",
+        ("identity", "--data", "me", "--protocol", "msec"): "no test sample has the target 'expert_a'",
     }
     for arguments, says in cases.items():
         done = benchtool("evaluate", *arguments)

@@ -16,5 +16,5 @@ def test_eight_bit() -> None:
 
 
 def test_linear_images_are_refused_rather_than_made_black() -> None:
-    with pytest.raises(UserError, match="not evaluated yet"):
+    with pytest.raises(UserError, match="floating-point images are linear"):
         eight_bit(np.ones((1, 1, 3), np.float32))
