@@ -38,3 +38,56 @@ def render(
             print(f"  {name:16} {seconds} {ratios} {row['peak_mib']:6.0f}  {DESCRIPTION[name]}")
     if json is not None:
         write_json(json, result)
+
+
+@app.command()
+def inference(
+    sources: Annotated[
+        Optional[list[str]],
+        typer.Argument(help="Methods, recipes or runs; default: every method.", metavar="[METHOD|RUN]...", show_default=False),
+    ] = None,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture, in pixels.")] = "1280x720",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda ...")] = "auto",
+    repeats: Annotated[int, typer.Option(min=1, help="Timed calls; the median counts.")] = 5,
+    json: Annotated[Optional[Path], typer.Option(help="Write every figure to this file.")] = None,
+) -> None:
+    """Time methods on one picture: parameters, seconds, megapixels per second and memory.
+
+    Example: benchtool bench inference clahe sid --size 640x360 --json inference.json
+    """
+    from benchtool.core.console import say
+    from benchtool.core.files import write_json
+    from benchtool.workflows.bench_inference import bench_inference, parse_size, table
+
+    result, failures = bench_inference(sources or [], parse_size(size), device, repeats)
+    for line in table(result):
+        print(line)
+    if json is not None:
+        write_json(json, result)
+    for failure in failures:
+        say(f"failed: {failure.item}: {failure.reason}")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def metrics(
+    sizes: Annotated[str, typer.Option(help="Megapixels of the pictures, 0.05 to 50.")] = "0.5,12,24",
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the median counts.")] = 5,
+    json: Annotated[Optional[Path], typer.Option(help="Write every figure to this file.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables of docs/metrics.md.")] = False,
+) -> None:
+    """Time metrics on made pictures beside independent programs: processor time of one thread, memory, and largest differences.
+
+    Memory is what a call took beyond the pictures. Takes some ten minutes.
+
+    Example: benchtool bench metrics --sizes 0.5,12 --json metrics.json
+    """
+    from benchtool.core.files import write_json
+    from benchtool.workflows.bench_metrics import bench_metrics, parse_sizes, tables
+
+    result = bench_metrics(parse_sizes(sizes), repeats)
+    for line in tables(result, markdown):
+        print(line)
+    if json is not None:
+        write_json(json, result)

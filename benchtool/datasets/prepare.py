@@ -120,7 +120,7 @@ def prepare(
         raise UserError(f"{src}: no such folder; give the folder that holds {spec.title}")
     chosen = read_options(name, options or {})
     check_place(out, name)
-    if hasattr(module, "view"):
+    if hasattr(module, "view") and (not hasattr(module, "layout") or (Path(src) / "dataset.json").is_file()):
         if copy:
             raise UserError(f"--copy: {name} has no images of its own; copy those of {src}")
         return Outcome(module.view(Path(src), Path(out), chosen), [], [])

@@ -48,6 +48,17 @@ class Trained(BaseModel):
     seed: int = 0
 
 
+class Runtime(BaseModel):
+    """Seconds of `enhance` on one picture of (width, height) `size`: the median, and [shortest, longest]."""
+
+    seconds: float = Field(gt=0, allow_inf_nan=False)
+    spread: tuple[float, float]
+    size: tuple[int, int]
+    device: Text
+    threads: int
+    version: Text
+
+
 class Entry(BaseModel):
     """One evaluation of a run, as in `summary.json`."""
 
@@ -63,6 +74,7 @@ class Entry(BaseModel):
     complete: bool
     samples: int = Field(ge=0)
     exposure_groups: dict[str, list[float]] = {}
+    runtime: Runtime | None = None
 
 
 class Summary(BaseModel):
@@ -73,6 +85,7 @@ class Summary(BaseModel):
     method: Text
     recipe: Text | None = None
     options: dict[str, Any] = {}
+    parameters: int = Field(default=0, ge=0)
     trained: Trained | None = None
     evaluations: list[Entry] = []
 

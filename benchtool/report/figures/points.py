@@ -1,0 +1,168 @@
+"""The points of a scatter: a metric of a paper's table against parameters or run time, with the Pareto front."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchtool.core import catalog
+from benchtool.papers.model import Group, Panel
+from benchtool.report.fill import matches
+from benchtool.report.frame import Evaluation, Results, Runtime
+from benchtool.report.table import Cell, Edition, Line, Report
+
+RUNTIME = "runtime"  # published.csv's metric for a table's column of run times
+
+
+@dataclass(frozen=True)
+class Point:
+    """A method in a scatter.
+
+    Attributes:
+        row: its number in the table.
+        measured: by us; otherwise as the paper prints it.
+        x, y: where it stands.
+        low, high: of y's interval, where there is one.
+        x_low, x_high: the spread of x, where there is one.
+    """
+
+    label: str
+    row: int
+    measured: bool
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+    x_low: float | None = None
+    x_high: float | None = None
+
+
+@dataclass
+class Scatter:
+    """Points; rows with a value but no place on the x axis, each with which of its values (printed, measured); notes for the reader."""
+
+    points: list[Point] = field(default_factory=list)
+    without_x: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def whole(panel: Panel) -> Group:
+    """The group that stands for the panel: all images, else the mean of the other groups, else the last."""
+    groups = panel.groups
+    return next((g for g in groups if g.key == "all"), next((g for g in groups if g.mean_of), groups[-1]))
+
+
+def name_of(report: Report, line: Line) -> str:
+    """A row's name outside its table, where `Ours` would be anybody's."""
+    label = line.row.label
+    return f"{report.paper.label} ({label.lower()})" if label.lower() == "ours" else label
+
+
+def evaluation_of(report: Report, results: Results, index: int, line: Line) -> Evaluation | None:
+    """The evaluation that a line's measured figures of panel `index` come from; None where it has none."""
+    block = report.blocks[index]
+    protocol = report.table.protocol_of(block.panel)
+    for evaluation in results.evaluations:  # newest first
+        entry = evaluation.entry
+        same = Edition(entry.variant, entry.fingerprint, entry.protocol_sha256) == block.edition
+        if same and matches(line.row, block.panel, protocol, evaluation):
+            return evaluation
+    return None
+
+
+def against_parameters(report: Report, results: Results, number: int) -> Scatter:
+    """Column `number` against parameters: printed ones for printed values (else those of the network built here), built ones for ours."""
+    scatter = Scatter()
+    for row, line in enumerate(report.lines):
+        evaluation = evaluation_of(report, results, report.columns[number].panel, line)
+        built = (evaluation.summary.parameters if evaluation else 0) or _built(line)
+        printed = line.parameters.published if line.parameters else None
+        published = parameters_in(printed, report.table.parameters) if printed and report.table.parameters else None
+        _add(scatter, name_of(report, line), row, line.cells[number], published or built, built)
+    return scatter
+
+
+def _built(line: Line) -> int | None:
+    """Parameters of the row's network as benchtool builds it; None where it has none, or builds another."""
+    if line.row.options or line.row.method not in catalog.entries("methods"):
+        return None
+    return catalog.facts("methods", line.row.method).parameters or None
+
+
+def parameters_in(printed: str, unit: int) -> float | None:
+    """The number behind a printed number of parameters, `unit` being what its letter stands for; None where it is none.
+
+    >>> parameters_in("682k", 1000), parameters_in("0.50M", 2**20), parameters_in("few", 1000)
+    (682000.0, 524288.0, None)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?[kKM]?", printed)
+    return float(found[1]) * unit if found else None
+
+
+def against_runtime(report: Report, results: Results, number: int) -> Scatter:
+    """Column `number` against seconds a picture: printed ones of the same panel, and measured ones of one machine and size."""
+    column, scatter = report.columns[number], Scatter()
+    times = [n for n, c in enumerate(report.columns) if (c.panel, c.group, c.metric.key) == (column.panel, column.group, RUNTIME)]
+    timed = _same_machine(report, results, column.panel, scatter)
+    for row, line in enumerate(report.lines):
+        printed = line.cells[times[0]].published if times else None
+        own = timed.get(row)
+        _add(
+            scatter, name_of(report, line), row, line.cells[number], float(printed) if printed else None, own.seconds if own else None, own
+        )
+    if not times:  # the paper prints none at all
+        kept = {label: [what for what in lost if what != "printed"] for label, lost in scatter.without_x.items()}
+        scatter.without_x = {label: lost for label, lost in kept.items() if lost}
+    else:
+        scatter.notes += [report.footnotes[n - 1] for n in report.columns[times[0]].notes]
+    return scatter
+
+
+def _same_machine(report: Report, results: Results, index: int, scatter: Scatter) -> dict[int, Runtime]:
+    """Row -> its run time, all measured alike: where machines or sizes differ, as most rows were."""
+    found = {}
+    for row, line in enumerate(report.lines):
+        evaluation = evaluation_of(report, results, index, line)
+        if evaluation and evaluation.entry.runtime:
+            found[row] = evaluation.entry.runtime
+    if not found:
+        return {}
+    (chosen, _), *_ = Counter(_how(runtime) for runtime in found.values()).most_common(1)
+    alike = {row: runtime for row, runtime in found.items() if _how(runtime) == chosen}
+    (width, height), device, threads, _ = chosen
+    how = f"enhance alone, one {width} x {height} picture, {device}, {threads} CPU threads"
+    scatter.notes.append(f"Measured run time: {how}; bars from shortest to longest.")
+    if others := [report.lines[row].row.label for row in found if row not in alike]:
+        scatter.notes.append(f"Timed on another machine or size, and left out: {', '.join(others)}.")
+    return alike
+
+
+def _how(runtime: Runtime) -> tuple[tuple[int, int], str, int, str]:
+    return runtime.size, runtime.device, runtime.threads, runtime.version
+
+
+def _add(
+    scatter: Scatter, label: str, row: int, cell: Cell, published_x: float | None, measured_x: float | None, runtime: Runtime | None = None
+) -> None:
+    """The cell's printed and measured values as points, as far as they have a place."""
+    if cell.published and published_x:
+        scatter.points.append(Point(label, row, False, published_x, float(cell.published)))
+    if cell.measured and measured_x:
+        interval, spread = cell.measured.interval, runtime.spread if runtime else (None, None)
+        limits = (interval.low, interval.high) if interval else (None, None)
+        scatter.points.append(Point(label, row, True, measured_x, cell.measured.mean, *limits, *spread))
+    lost = [what for what, y, x in (("printed", cell.published, published_x), ("measured", cell.measured, measured_x)) if y and not x]
+    if lost:
+        scatter.without_x[label] = lost
+
+
+def pareto(points: Sequence[Point], higher_is_better: bool) -> list[Point]:
+    """The points that no other beats or equals in both, being better in one: from small x to large."""
+    sign = 1 if higher_is_better else -1
+    front: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.x, -sign * p.y)):
+        if not front or sign * point.y > sign * front[-1].y or (point.x, point.y) == (front[-1].x, front[-1].y):
+            front.append(point)
+    return front
