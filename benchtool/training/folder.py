@@ -61,7 +61,7 @@ def begin(folder: Path, recipe: Recipe, restart: bool = False) -> Recipe:
     if restart:
         _discard(folder)
     if there is not None:
-        if found := difference(_as_asked(there, recipe).resolved(), recipe.resolved()):
+        if found := difference(as_asked(there, recipe).resolved(), recipe.resolved()):
             raise UserError(f"{folder}: holds a run of another recipe ({found}); choose another --out, or --restart to begin anew")
         clear_temporary(folder / "checkpoints")
         return there
@@ -87,7 +87,7 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
     write_text(folder / RECIPE, write_yaml(recipe.resolved()))
 
 
-def _as_asked(there: Recipe, asked: Recipe) -> Recipe:
+def as_asked(there: Recipe, asked: Recipe) -> Recipe:
     """`there` without what training settled and `asked` leaves open."""
     if len(there.stages) != len(asked.stages):
         return there
