@@ -46,12 +46,14 @@ class Stage:
         losses: loss name -> weight; a method may skip computing a loss that is not named.
         teacher: a frozen network of the same architecture, where the stage has one.
         epoch: epochs finished in this stage.
+        waiting: players of the stage that do not move yet in this epoch; a loss that needs one may be left out.
     """
 
     name: str = "train"
     losses: Mapping[str, float] = field(default_factory=dict)
     teacher: Method | None = None
     epoch: int = 0
+    waiting: tuple[str, ...] = ()
 
 
 class Method(nn.Module):

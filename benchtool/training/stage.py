@@ -143,8 +143,9 @@ class StageTraining:
 
         playing = [mover for mover in self.movers if epoch + 1 >= mover.from_epoch]
         rate = optimise.rate(self.recipe.schedule, self.step, self.steps)
+        waiting = tuple(mover.name for mover in self.movers if epoch + 1 < mover.from_epoch)
         for mover in playing:
-            mover.move(accelerator, batches, dataclasses.replace(self.stage, epoch=epoch), rate, seen)
+            mover.move(accelerator, batches, dataclasses.replace(self.stage, epoch=epoch, waiting=waiting), rate, seen)
         if not self.names_checked and len(playing) == len(self.movers):
             self.names_checked = True
             if missing := [name for name in self.recipe.losses if name not in losses]:
