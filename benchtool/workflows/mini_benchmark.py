@@ -6,6 +6,7 @@ a folder with them is at hand.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def methods() -> tuple[list[str], list[str]]:
 
 
 def mini(work: Path, chosen: Sequence[str] | None = None) -> Iterator[Step]:
-    """Sample raws, rendered as ME; every method that needs no training on all of it, the others trained by `--smoke`.
+    """Sample raws, rendered as ME; every method that needs no training on all of it, the others trained by `--smoke`, in the small
+    build of their contract tests.
 
     Args:
         chosen: only these methods.
@@ -38,7 +40,9 @@ def mini(work: Path, chosen: Sequence[str] | None = None) -> Iterator[Step]:
         yield f"{name} on it", _evaluate(name, me, "train", work / "runs" / name)
     for name in (name for name in learned if chosen is None or name in chosen):
         run = work / "runs" / name
-        yield f"a short training of {name}", ["train", name, "--data", str(me), "--out", str(run), "--smoke", "--device", "cpu"]
+        small = [part for key, value in catalog.facts("methods", name).check.items() for part in ("-s", f"options.{key}={json.dumps(value)}")]
+        train = ["train", name, "--data", str(me), "--out", str(run), "--smoke", "--device", "cpu", *small]
+        yield f"a short training of a small {name}", train
         yield f"{name} on it", _evaluate(str(run), me, "test", run)
 
 
