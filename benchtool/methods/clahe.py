@@ -1,4 +1,4 @@
-"""CLAHE: contrast-limited adaptive histogram equalisation of the lightness (L of CIELAB).
+"""CLAHE: contrast-limited adaptive histogram equalisation, of the lightness (L of CIELAB) unless told otherwise.
 
 Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV, 1994. The papers that print
 a CLAHE row give none of its parameters; these are the usual ones, on two libraries' scales.
@@ -10,14 +10,11 @@ import warnings
 
 import cv2
 import numpy as np
-import torch
 from skimage import color, exposure
-from torch import Tensor
 
-from benchtool.core.errors import UserError
 from benchtool.core.images import quantise
 from benchtool.core.spec import Departure, MethodSpec
-from benchtool.methods.base import Method
+from benchtool.methods.blocks.classical import Classical, choose, positive, with_value, within
 
 SPEC = MethodSpec(
     title="CLAHE",
@@ -27,7 +24,7 @@ SPEC = MethodSpec(
     parameters=0,
     departures=(
         Departure(
-            "parameters", paper="not given (ENC Tables 1-2)", released="not in the code", ours="L of CIELAB, 8 x 8 tiles, clip limit 0.01"
+            "parameters", paper="not given (ENC Tables 1-2)", released="not in the code", ours="L of Lab, 8 x 8 tiles, limit 0.01; `colour`"
         ),
         Departure(
             "contrast stretch",
@@ -42,34 +39,40 @@ SPEC = MethodSpec(
 CLIP_LIMITS = {"skimage": 0.01, "opencv": 2.0}  # skimage: share of a tile's pixels; OpenCV: multiple of the mean bin
 
 
-class CLAHE(Method):
-    """Equalises lightness tile by tile and keeps a and b.
+class CLAHE(Classical):
+    """Equalises tile by tile.
 
     Args:
+        colour: what is equalised: `lab` (L; a and b are kept), `v` (V of HSV, as scikit-image does with colour images) or `rgb` (each
+            channel by itself, as MATLAB's `adapthisteq` is often called).
         backend: `skimage` (256 bins of 16-bit lightness) or `opencv` (8-bit lightness).
         clip_limit: on the backend's own scale; its usual value where None (0.01, 2.0).
         tiles: tiles along each side.
     """
 
-    def __init__(self, backend: str = "skimage", clip_limit: float | None = None, tiles: int = 8) -> None:
+    def __init__(self, backend: str = "skimage", clip_limit: float | None = None, tiles: int = 8, colour: str = "lab") -> None:
         super().__init__()
-        if backend not in CLIP_LIMITS:
-            raise UserError(f"clahe: backend '{backend}' is not one of {', '.join(CLIP_LIMITS)}")
-        self.equalise = {"skimage": equalise_skimage, "opencv": equalise_opencv}[backend]
+        choose("clahe", "backend", backend, tuple(CLIP_LIMITS))
+        choose("clahe", "colour", colour, ("lab", "v", "rgb"))
+        self.backend = {"skimage": equalise_skimage, "opencv": equalise_opencv}[backend]
         self.clip_limit = CLIP_LIMITS[backend] if clip_limit is None else clip_limit
-        self.tiles = tiles
+        positive("clahe", "clip_limit", self.clip_limit)
+        within("clahe", "tiles", tiles, 1, 256)
+        self.tiles, self.colour = tiles, colour
 
-    def enhance(self, inputs: Tensor, exposures: Tensor | None = None) -> Tensor:
-        images = inputs[:, 0].permute(0, 2, 3, 1).cpu().numpy()
-        outputs = np.stack([self._enhance(image) for image in images])
-        return torch.from_numpy(outputs).permute(0, 3, 1, 2).to(inputs)
-
-    def _enhance(self, image: np.ndarray) -> np.ndarray:
+    def enhance_image(self, image: np.ndarray) -> np.ndarray:
+        if self.colour == "v":
+            return with_value(image, self._equalised(image.max(axis=-1)))
+        if self.colour == "rgb":
+            return np.stack([self._equalised(image[..., c]) for c in range(3)], axis=-1)
         lab = color.rgb2lab(image)
-        lab[..., 0] = 100 * self.equalise(lab[..., 0] / 100, self.clip_limit, self.tiles)
+        lab[..., 0] = 100 * self._equalised(lab[..., 0] / 100)
         with warnings.catch_warnings():  # a colour moved out of the gamut is clipped; that is expected here
             warnings.filterwarnings("ignore", message="Conversion from CIE-LAB")
             return color.lab2rgb(lab)
+
+    def _equalised(self, plane: np.ndarray) -> np.ndarray:
+        return self.backend(plane, self.clip_limit, self.tiles)
 
 
 def equalise_skimage(lightness: np.ndarray, clip_limit: float, tiles: int) -> np.ndarray:

@@ -23,6 +23,12 @@ SPEC = MethodSpec(
     departures=(
         Departure("way up of the second network", paper="skip connections", released="added; a PyTorch port concatenates", ours="added; skip: concat for the port"),
         Departure("denoising", paper="BM3D of the reflectance", released="not in the code's path", ours="released"),
+        Departure(
+            "beyond the border",
+            paper="not given",
+            released="zeros; a PyTorch port repeats the last pixels",
+            ours="zeros; border: replicate for the port",
+        ),
         Departure("gradients at the border", paper="not given", released="TensorFlow's zero padding", ours="neighbours inside the image only"),
     ),
     licence="own code; published weights MIT, not included",
@@ -31,6 +37,7 @@ SPEC = MethodSpec(
 )
 
 SKIPS = ("add", "concat")
+BORDERS = ("zeros", "replicate")
 SHARPNESS = 10.0  # of edges that illumination may have
 SCALES = 3  # of the second network
 DECOMPOSITION = ("reconstruction", "crossed", "smooth", "reflectance")
@@ -40,11 +47,11 @@ RELIGHTING = ("relight", "relight_smooth")
 class Decomposition(nn.Module):
     """An image -> reflectance [B, 3, H, W] and illumination [B, 1, H, W], both in (0, 1)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, border: str) -> None:
         super().__init__()
-        self.first = nn.Conv2d(4, width, 9, padding=4)
-        self.middle = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(5))
-        self.last = nn.Conv2d(width, 4, 3, padding=1)
+        self.first = nn.Conv2d(4, width, 9, padding=4, padding_mode=border)
+        self.middle = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, padding_mode=border) for _ in range(5))
+        self.last = nn.Conv2d(width, 4, 3, padding=1, padding_mode=border)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 3, H, W] in [0, 1]."""
@@ -57,14 +64,15 @@ class Decomposition(nn.Module):
 class Relighting(nn.Module):
     """Reflectance and illumination -> the adjusted illumination [B, 1, H, W], not bounded."""
 
-    def __init__(self, width: int, concatenate: bool) -> None:
+    def __init__(self, width: int, concatenate: bool, border: str) -> None:
         super().__init__()
         self.concatenate = concatenate
-        self.first = nn.Conv2d(4, width, 3, padding=1)
-        self.down = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for _ in range(SCALES))
-        self.up = nn.ModuleList(nn.Conv2d(width * (1 + concatenate), width, 3, padding=1) for _ in range(SCALES))
+        around = {"padding": 1, "padding_mode": border}
+        self.first = nn.Conv2d(4, width, 3, **around)
+        self.down = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, **around) for _ in range(SCALES))
+        self.up = nn.ModuleList(nn.Conv2d(width * (1 + concatenate), width, 3, **around) for _ in range(SCALES))
         self.fuse = nn.Conv2d(SCALES * width, width, 1)
-        self.last = nn.Conv2d(width, 1, 3, padding=1)
+        self.last = nn.Conv2d(width, 1, 3, **around)
 
     def forward(self, reflectance: Tensor, illumination: Tensor) -> Tensor:
         """[B, 3, H, W] and [B, 1, H, W], any size."""
@@ -89,17 +97,19 @@ class RetinexNet(Method):
     Args:
         width: channels of all layers.
         skip: `add`, as the authors' code, or `concat`, as a PyTorch port whose weights are around.
+        border: what convolutions see beyond it, `zeros`, or `replicate`, as that port.
 
     Raises:
-        UserError: no such wiring.
+        UserError: no such wiring or border.
     """
 
-    def __init__(self, width: int = 64, skip: str = "add") -> None:
+    def __init__(self, width: int = 64, skip: str = "add", border: str = "zeros") -> None:
         super().__init__()
-        if skip not in SKIPS:
-            raise UserError(f"retinexnet: skip '{skip}' is not one of {', '.join(SKIPS)}")
-        self.decomposition = Decomposition(width)
-        self.relighting = Relighting(width, skip == "concat")
+        for option, value, choices in (("skip", skip, SKIPS), ("border", border, BORDERS)):
+            if value not in choices:
+                raise UserError(f"retinexnet: {option} '{value}' is not one of {', '.join(choices)}")
+        self.decomposition = Decomposition(width, border)
+        self.relighting = Relighting(width, skip == "concat", border)
 
     def enhance(self, inputs: Tensor, exposures: Tensor | None = None) -> Tensor:
         reflectance, illumination = self.decomposition(inputs[:, 0])

@@ -50,6 +50,20 @@ def test_options_matter(image: np.ndarray, backend: str, option: dict) -> None:
     assert np.abs(enhance(image, backend=backend) - enhance(image, backend=backend, **option)).max() > 0.01
 
 
+def test_value_is_what_skimage_does_with_colour_images(image: np.ndarray) -> None:
+    hsv = color.rgb2hsv(image)
+    hsv[..., 2] = exposure.equalize_adapthist(hsv[..., 2], kernel_size=(96 // 8, 72 // 8), clip_limit=0.01, nbins=256)
+    np.testing.assert_allclose(enhance(image, colour="v"), color.hsv2rgb(hsv), atol=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["skimage", "opencv"])
+def test_channels_by_themselves(image: np.ndarray, backend: str) -> None:
+    output = enhance(image, backend=backend, colour="rgb")
+    for c in range(3):
+        grey = np.repeat(image[..., c, None], 3, axis=-1)
+        np.testing.assert_allclose(output[..., c], enhance(grey, backend=backend, colour="v")[..., 0], atol=1e-12)
+
+
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
 def test_flat_images_stay(level: float) -> None:
     flat = np.full((20, 30, 3), level)
@@ -65,6 +79,12 @@ def test_batch_and_type(image: np.ndarray) -> None:
     torch.testing.assert_close(together, torch.cat([method.enhance(pair[:1]), method.enhance(pair[1:])]))
 
 
-def test_unknown_backend() -> None:
-    with pytest.raises(UserError, match="backend 'matlab' is not one of skimage, opencv"):
-        create("clahe", backend="matlab")
+@pytest.mark.parametrize(("option", "message"), [
+    ({"backend": "matlab"}, "backend 'matlab' is not one of skimage, opencv"),
+    ({"colour": "y"}, "colour 'y' is not one of lab, v, rgb"),
+    ({"tiles": 0}, "tiles 0 has to be from 1 to 256"),
+    ({"clip_limit": -1.0}, "clip_limit -1.0 has to be over 0"),
+])
+def test_options_out_of_range(option: dict, message: str) -> None:
+    with pytest.raises(UserError, match=f"clahe: {message}"):
+        create("clahe", **option)

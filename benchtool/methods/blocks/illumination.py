@@ -48,7 +48,7 @@ def smooth(start: np.ndarray, links: Links) -> np.ndarray:
     Returns:
         T [H, W], between the least and greatest of `start`; of the same mean where the links are symmetric.
     """
-    number = np.arange(start.size).reshape(start.shape)
+    number = np.arange(start.size, dtype=np.int32).reshape(start.shape)
     ends = []
     for axis, there, back in ((1, links.right, links.left), (0, links.down, links.up)):
         near = number[tuple(slice(length) for length in there.shape)].ravel()
