@@ -76,3 +76,14 @@ def write_scores(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write score rows with the columns' types."""
     schema = pa.schema([(name, pa.float64() if name in NUMBERS else pa.string()) for name in rows[0]])
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+
+def expert_rows(dataset: str, scenes: int, roles: Iterable[str], seed: int = 0, **same: Any) -> list[dict[str, Any]]:
+    """Rows of one evaluation against several targets: as `score_rows`, a row a sample, metric and role, others for each role."""
+    return [{**row, "expert": role} for n, role in enumerate(roles) for row in score_rows(dataset, scenes, seed + n, **same)]
+
+
+def run_time(seconds: float, device: str = "Wonder 9000") -> dict[str, Any]:
+    """The `runtime` of an evaluation."""
+    spread = [seconds * 0.9, seconds * 1.2]
+    return {"seconds": seconds, "spread": spread, "size": [1280, 720], "device": device, "threads": 2, "repeats": 5, "version": "1"}

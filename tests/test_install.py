@@ -62,3 +62,10 @@ def test_the_wheel_works_in_an_empty_folder(installed: dict[str, str], tmp_path:
     assert done.returncode == 0, done.stderr
     assert says in done.stdout
     assert not any(tmp_path.iterdir()), "a command that only prints left files behind"
+
+
+def test_the_wheel_builds_a_site(installed: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "benchtool", "site", "out"], cwd=tmp_path, env=installed, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"index.html", "static", "tables"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"site.css", "tables.js", "viewer.css", "viewer.js"} <= {path.name for path in (tmp_path / "out" / "static").iterdir()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -27,21 +27,32 @@ def evaluate(
     jobs: Annotated[Optional[int], typer.Option(min=1, help="Scoring processes; default: one a core.")] = None,
     runtime: Annotated[bool, typer.Option("--runtime", help="Time the method at 1280 x 720 too; some protocols always do.")] = False,
     root: Annotated[Optional[list[str]], typer.Option(help="NAME=DIR: where a root of the dataset is now; may be repeated.")] = None,
+    detector: Annotated[
+        Optional[Path], typer.Option(help="CSV of faces found in the predictions (sample,x1,y1,x2,y2,score): score these instead.")
+    ] = None,
     options: Annotated[Optional[list[str]], typer.Option("--set", "-s", help="option=value of a method; may be repeated.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print for programs: this evaluation's entry of summary.json.")] = False,
 ) -> None:
-    """Predict a split and score it.
+    """Predict a split and score it; or, with --detector, score what a detector found in the predictions of darkface.
 
     The same command continues interrupted work, and computes nothing twice.
 
     Predictions, scores.parquet and summary.json go to OUT. Exit code 1 if some samples failed: they are listed, the others are done.
 
-    Example: benchtool evaluate runs/sid --data me
+    Example: benchtool evaluate runs/sid --data me; benchtool evaluate clahe --data darkface --detector faces.csv
     """
     from benchtool.core.console import say
     from benchtool.core.key_value import pairs, values
     from benchtool.evaluation.evaluate import evaluate as run
 
+    if detector is not None:
+        from benchtool.evaluation.detection import evaluate_detections
+
+        found = evaluate_detections(
+            method, data, detector, split=split, out=out, checkpoint=checkpoint, roots=pairs("--root", root), options=values(options)
+        )
+        _print_detections(found, json)
+        return
     try:
         outcome = run(
             method, data, split=split, protocol=protocol, metric_keys=[key.strip() for key in (metrics or "").split(",") if key.strip()],
@@ -62,6 +73,17 @@ def evaluate(
         for failure in outcome.failures:
             say(f"  {failure.item}: {failure.reason}")
         raise typer.Exit(1)
+
+
+def _print_detections(found: dict[str, Any], json: bool) -> None:
+    if json:
+        import json as formatter
+
+        print(formatter.dumps(found, indent=2))
+        return
+    print(f"{found['folder']}: {found['dataset']} ({found['variant']}), {found['split']}: {found['images']:,} images, "
+          f"{found['faces']:,} faces, {found['detections']:,} detections")  # fmt: skip
+    print(f"AP {found['ap_exact']:.6f} (exact), {found['ap_tool']:.6f} (DARK FACE's tool); the tool's curve is in pr_curve.csv")
 
 
 def _count(keep: str) -> int | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from benchtool.core.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from benchtool.report.frame import Results
+    from benchtool.report.table import Report
 
 SUFFIXES = {".txt": "terminal", ".md": "md", ".tex": "latex", ".csv": "csv", ".json": "json", ".html": "html"}
 RENDERERS = {"terminal": "terminal", "md": "markdown", "latex": "latex", "csv": "csv", "json": "json", "html": "html"}
@@ -28,6 +32,22 @@ def report(
     out: Annotated[
         Optional[Path], typer.Option("--out", "-o", help="Write to FILE instead of printing.", metavar="FILE", show_default=False)
     ] = None,
+    differences: Annotated[
+        bool, typer.Option("--differences", help="Instead of the table: each measured method minus the best of its column, with intervals.")
+    ] = False,
+    against: Annotated[
+        Optional[str], typer.Option(help="The same, minus this row instead of the best.", metavar="ROW", show_default=False)
+    ] = None,
+    by: Annotated[
+        Optional[str],
+        typer.Option(help="Instead of the table: measured figures by exposure, expert or subset.", metavar="WHAT", show_default=False),
+    ] = None,
+    figures: Annotated[
+        Optional[Path], typer.Option(help="Draw the table's figures into this folder too.", metavar="DIR", show_default=False)
+    ] = None,
+    data: Annotated[
+        Optional[list[Path]], typer.Option(help="A measured dataset, for contact sheets; may be repeated.", metavar="DIR", show_default=False)
+    ] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List the papers and their tables.")] = False,
 ) -> None:
     """Show a paper's table with your results.
@@ -35,6 +55,12 @@ def report(
     Published numbers, and what your own runs measured beside them.
 
     Example: benchtool report --table 1 --results runs --format latex --out table1.tex
+
+    Which methods differ? benchtool report --table 1 --differences --against SID
+
+    Where do they differ? benchtool report --table 1 --by exposure
+
+    As pictures: benchtool report --table 1 --figures figures --data me
     """
     if list_all:
         _list()
@@ -50,20 +76,46 @@ def report(
             raise UserError(f"--results {folder}: no such folder")
     if table is None:
         raise UserError("which table? --table N, for one of `benchtool report --list`")
-    _show(paper, table, format, [f for f in results or [Path("runs")] if f.is_dir()], out)
+    if by is not None and (differences or against is not None):
+        raise UserError("--by and --differences are two views of a table; ask for one")
+    filled, found = _fill(paper, table, [f for f in results or [Path("runs")] if f.is_dir()])
+    if figures is not None:
+        _draw(filled, found, figures, data or [])
+    if differences or against is not None:
+        from benchtool.report.differences import differences as view_differences
+
+        filled = view_differences(filled, against)
+    elif by is not None:
+        from benchtool.report.breakdown import breakdown
+
+        filled = breakdown(filled, by)
+    _show(filled, format, out)
 
 
-def _show(paper: str, number: str, format: str, folders: list[Path], out: Path | None) -> None:
-    import importlib
-
-    from benchtool.core.console import say
-    from benchtool.core.files import write_text
+def _fill(paper: str, number: str, folders: list[Path]) -> tuple[Report, Results]:
     from benchtool.papers.load import load
     from benchtool.report.fill import fill
     from benchtool.report.frame import read_results
 
-    library = load(paper)
-    filled = fill(library, library.table(number), read_results(folders))
+    library, found = load(paper), read_results(folders)
+    return fill(library, library.table(number), found), found
+
+
+def _draw(filled: Report, found: Results, folder: Path, data: list[Path]) -> None:
+    from benchtool.core.console import say
+    from benchtool.core.manifest import open_dataset
+    from benchtool.report.figures import draw
+
+    for path in draw(filled, found, folder, [open_dataset(place) for place in data]):
+        say(f"wrote {path}")
+
+
+def _show(filled: Report, format: str, out: Path | None) -> None:
+    import importlib
+
+    from benchtool.core.console import say
+    from benchtool.core.files import write_text
+
     renderer = importlib.import_module(f"benchtool.report.{RENDERERS[format]}")
     if out:
         write_text(out, renderer.render(filled))

@@ -7,6 +7,7 @@ decoded by `hdr_files`.
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def header(path: Path) -> tuple[int, int, int, bytes | None]:
         width, height, orientation, icc = read(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, struct.error) as error:  # the last from tifffile, of a file cut off
         raise UserError(f"{path}: not a readable image ({error})") from None
     if width * height > MAX_PIXELS:
         raise UserError(f"{path}: {width} x {height} pixels is over the limit of {MAX_PIXELS:,}; refused")

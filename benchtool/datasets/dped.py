@@ -16,6 +16,7 @@ SPEC = DatasetSpec(
     licence="research only",
     home="https://people.ee.ethz.ch/~ihnatova/",
     counts={"train": 6_144, "test": 1_140},
+    exposure_groups={"iphone": (), "sony": (), "blackberry": ()},
 )
 PHONES = ("iphone", "sony", "blackberry")
 FOLDERS = {"train": (("training_data",),), "test": (("test_data",), ("patches",))}

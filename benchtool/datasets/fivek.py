@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchtool.core.errors import UserError
+from benchtool.core.images import header
 from benchtool.core.manifest import Dataset, Facts, Sample, open_dataset, write_dataset
 from benchtool.core.pool import Failure
 from benchtool.core.spec import DatasetSpec
@@ -30,7 +31,7 @@ SPEC = DatasetSpec(
 )
 INPUT = ("input", "inputs", "raw", "zeroed", "original")
 EXPERTS = {f"expert_{letter}": (f"expert_{letter}", f"expert{letter}", f"tiff16_{letter}", letter) for letter in "abcde"}
-LAST_TRAINING = 4_500
+PHOTOGRAPHS, LAST_TRAINING = 5_000, 4_500
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def layout(src: Path, options: Options) -> Layout:
     """A folder of inputs (input, raw, zeroed or original) beside one an expert (expertC, expert_c or c), joined by FiveK's ids.
 
     Raises:
-        UserError: no inputs, or no expert's folder.
+        UserError: no inputs, no expert's folder, or pictures in ProPhoto RGB, which would be taken for sRGB.
     """
     inputs = subfolder(src, INPUT)
     required(src, inputs, f"a folder of inputs ({', '.join(INPUT)})")
@@ -61,13 +62,18 @@ def layout(src: Path, options: Options) -> Layout:
     failures: list[Failure] = []
     shown = _by_id(inputs, failures)
     targets = {role: _by_id(folder, failures) for role, folder in experts.items()}
+    for files in (shown, *targets.values()):
+        _refuse_prophoto(files.values())
     missing = [f"{role}: photograph {photo}" for role, files in targets.items() for photo in sorted(shown.keys() - files.keys())]
+    missing += [f"{inputs.name}: photograph {photo}" for photo in sorted(set().union(*targets.values()) - shown.keys())]
     drafts = []
     for photo, path in sorted(shown.items()):
         files = tuple(File(found[photo].relative_to(src).as_posix(), role) for role, found in targets.items() if photo in found)
         if files and (split := _split_of(photo, options)):
             drafts.append(Draft(photo, photo, split, (File(path.relative_to(src).as_posix()),), files))
-    notes = [f"split {options.split}: {sum(d.split == 'train' for d in drafts):,} train, {sum(d.split == 'test' for d in drafts):,} test"]
+    notes = [f"{len(drafts):,} of {PHOTOGRAPHS:,} photographs, split {options.split}"]
+    if unlisted := sum(_split_of(photo, options) is None for photo in shown):
+        notes.append(f"{unlisted:,} photographs are in none of ME's lists, and left out")
     return Layout("inputs and experts", drafts, {"fivek": src}, missing=missing, notes=notes, failures=failures,
                   default_target=f"expert_{options.expert}")  # fmt: skip
 
@@ -105,6 +111,14 @@ def _split_of(photo: str, options: Options) -> str | None:
     if options.split == "me":
         return published_splits().get(photo)
     return "train" if int(photo[1:]) <= LAST_TRAINING else "test"
+
+
+def _refuse_prophoto(paths: Iterable[Path]) -> None:
+    """UserError where the first picture is one of FiveK's TIFFs as they come: only `data render-me` brings them to sRGB."""
+    first = next(iter(paths), None)
+    profile = header(first)[3] if first is not None and first.is_file() else None
+    if profile and re.search(rb"ProPhoto|ROMM", bytes(profile).replace(b"\0", b"")):  # text in profiles may be UTF-16
+        raise UserError(f"{first}: is in ProPhoto RGB; save it as sRGB, or make ME of the archive (data render-me), and FiveK of that")
 
 
 def _by_id(folder: Path, failures: list[Failure]) -> dict[str, Path]:

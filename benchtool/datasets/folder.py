@@ -39,15 +39,21 @@ def layout(src: Path, options: Options) -> Layout:
     Raises:
         UserError: neither is there.
     """
-    splits = {split: folder for split, names in SPLITS.items() if (folder := subfolder(src, names))}
-    places = splits or {"": src}
-    found = {split: (subfolder(folder, [options.input]), subfolder(folder, [options.target])) for split, folder in places.items()}
-    found = {split: both for split, both in found.items() if all(both)}
-    wanted = f"'{options.input}' beside '{options.target}', in it or in train, val and test"
-    required(src, found, wanted)
-    pairs = {split: join(*both) for split, both in found.items()}
+    places = {split: folder for split, names in SPLITS.items() if (folder := subfolder(src, names))}
+    both = {split: [subfolder(folder, [name]) for name in (options.input, options.target)] for split, folder in {**places, "": src}.items()}
+    found = {split: folders for split, folders in both.items() if all(folders)}
+    required(src, found, f"'{options.input}' beside '{options.target}', in it or in train, val and test,")
+    if len(found) > 1:
+        found.pop("", None)  # folders of splits win
+    pairs = {split: join(*folders) for split, folders in found.items()}
+    missing = [
+        f"{places[split].name}/{name} (the {split} split)"
+        for split in places
+        for name, folder in zip((options.input, options.target), both[split])
+        if "" not in found and folder is None
+    ]
     made: dict[str, object] = {}
-    if not splits:
+    if "" in found:
         drawn = seeded_split((name for name, *_ in pairs[""].found), options.seed, options.val, options.test)
         samples = drafts(src, pairs[""], drawn.__getitem__, options.role)
         made["split"] = f"drawn with seed {options.seed}"
@@ -55,5 +61,6 @@ def layout(src: Path, options: Options) -> Layout:
         samples = [draft for split, two in pairs.items() for draft in drafts(src, two, split, options.role, prefix=f"{split}_")]
     return Layout(
         "input and target folders", samples, {"folder": src}, variant="own", default_target=options.role, made=made,
-        missing=[text for two in pairs.values() for text in two.missing], failures=[f for two in pairs.values() for f in two.failures],
+        missing=missing + [text for two in pairs.values() for text in two.missing],
+        failures=[failure for two in pairs.values() for failure in two.failures],
     )  # fmt: skip

@@ -51,6 +51,8 @@ def layout(src: Path, options: Options) -> Layout:
     if options.version == "auto" and len(there) > 1:
         raise UserError(f"{src}: holds {' and '.join(there)}; say which with -s version={next(iter(there))}")
     version = options.version if options.version != "auto" else next(iter(there), None)
+    if there and version not in there:
+        raise UserError(f"{src}: {version} is not in it; there {'is' if len(there) == 1 else 'are'} {' and '.join(there)}")
     if version not in there:
         raise UserError(f"{src}: neither our485 and eval15 (v1) nor Real_captured or Synthetic (v2) with low and normal images are in it")
     *_, counts, key = VERSIONS[version]

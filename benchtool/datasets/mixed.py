@@ -42,8 +42,8 @@ def relabel(part: Dataset, samples: Sequence[Sample], subset: str, split: str | 
 
     return [
         dataclasses.replace(
-            sample, sample=f"{subset}_{sample.sample}", scene=f"{part.facts.name}_{sample.scene}", split=split or sample.split, subset=subset,
-            inputs=tuple(moved(image, image.role) for image in sample.inputs),
+            sample, sample=f"{subset}_{sample.sample}", scene=f"{part.facts.name}_{sample.scene}", split=split or sample.split,
+            subset=subset, inputs=tuple(moved(image, image.role) for image in sample.inputs),
             targets=(moved(_target(part, sample), "label"),),
         )
         for sample in samples

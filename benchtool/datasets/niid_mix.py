@@ -41,7 +41,8 @@ def view(src: Path, out: Path, options: Options) -> Dataset:
     for name, dataset in parts.items():
         pool = [s for s in dataset.split("test") if name != "sice" or s.subset == "under"]
         samples += relabel(dataset, _draw(dataset, pool, SHARES[name], options.seed), name, split="test")
-    return write("niid-mix", SPEC, out, parts, samples, variant="not-the-papers-images", options=dataclasses.asdict(options))
+    return write("niid-mix", SPEC, out, parts, samples, variant="not-the-papers-images", options=dataclasses.asdict(options),
+                 images="drawn by seed: not the paper's images")  # fmt: skip
 
 
 def _draw(dataset: Dataset, pool: list[Sample], count: int, seed: int) -> list[Sample]:

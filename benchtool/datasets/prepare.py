@@ -1,7 +1,8 @@
 """What every `benchtool data prepare NAME SRC OUT` shares: hashing, counting, copying, and writing the manifest.
 
 A dataset's own file finds its samples: `layout(src, options) -> Layout`, with an `Options` dataclass where it has options; or, where
-it is made of another dataset's manifest alone, `view(src, out, options) -> Dataset`. Nothing is left out in silence: what a layout
+it is made of another dataset's manifest alone, `view(src, out, options) -> Dataset`; or, where it makes images of its own,
+`build(src, out, options, jobs) -> Outcome`. Nothing is left out in silence: what a layout
 lacks, and every file that cannot be read, is said by name.
 """
 
@@ -114,12 +115,16 @@ def prepare(
         UserError: no such dataset or option, `src` is of no layout that is known, or `out` holds something else.
     """
     module, spec = catalog.load("datasets", name), catalog.facts("datasets", name)
-    if not hasattr(module, "layout") and not hasattr(module, "view"):
+    if not any(hasattr(module, way) for way in ("layout", "view", "build")):
         raise UserError(f"'{name}' is made from raws: benchtool data render-{name} RAWS OUT")
     if not Path(src).is_dir():
         raise UserError(f"{src}: no such folder; give the folder that holds {spec.title}")
     chosen = read_options(name, options or {})
     check_place(out, name)
+    if hasattr(module, "build"):
+        if copy:
+            raise UserError(f"--copy: {name} makes images of its own; there are none to copy")
+        return module.build(Path(src), Path(out), chosen, jobs)
     if hasattr(module, "view") and (not hasattr(module, "layout") or (Path(src) / "dataset.json").is_file()):
         if copy:
             raise UserError(f"--copy: {name} has no images of its own; copy those of {src}")

@@ -11,7 +11,12 @@ from benchtool.core.manifest import Dataset
 from benchtool.core.spec import DatasetSpec
 from benchtool.datasets.mixed import open_parts, relabel, write
 
-SPEC = DatasetSpec(title="Task-mix", citation="huang2022enc", licence="those of its parts")
+SPEC = DatasetSpec(
+    title="Task-mix",
+    citation="huang2022enc",
+    licence="those of its parts",
+    exposure_groups={"lol": (), "fivek": (), "sice-over": ()},
+)
 PARTS = {"lol": "lol", "fivek": "fivek", "sice": "sice-over"}  # dataset -> subset
 
 

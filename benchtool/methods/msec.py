@@ -19,6 +19,7 @@ from benchtool.core.spec import Departure, MethodSpec
 from benchtool.losses.pyramid import expand, gaussian_pyramid, laplacian_pyramid, low_pass
 from benchtool.methods.base import Batch, Method, Stage
 from benchtool.methods.blocks import bilateral_guided
+from benchtool.methods.blocks.exposure_fusion import fuse
 from benchtool.methods.blocks.msec_networks import CRITIC_SIDE, LEVELS, Discriminator, Generator
 
 SPEC = MethodSpec(
@@ -209,12 +210,9 @@ def log(probability: Tensor) -> Tensor:
 
 
 def fused(image: Tensor, output: Tensor) -> Tensor:
-    """Exposure fusion of two images [1, 3, H, W] in [0, 1] (Mertens et al. 2007, exponents 1), by OpenCV on the CPU."""
-    import cv2
-
-    pair = [t[0].detach().clamp(0, 1).permute(1, 2, 0).to("cpu", torch.float32).numpy() * PEAK for t in (image, output)]
-    merged = cv2.createMergeMertens(1, 1, 1).process(pair)
-    return torch.from_numpy(merged).permute(2, 0, 1)[None].to(image)
+    """Exposure fusion of two images [1, 3, H, W] in [0, 1] (Mertens et al. 2007, exponents 1), on the CPU."""
+    pair = [t[0].detach().clamp(0, 1).permute(1, 2, 0).to("cpu", torch.float64).numpy() for t in (image, output)]
+    return torch.from_numpy(fuse(pair)).permute(2, 0, 1)[None].to(image)
 
 
 def stretched(image: Tensor) -> Tensor:

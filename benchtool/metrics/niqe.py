@@ -86,7 +86,7 @@ def _grey(rgb: np.ndarray) -> np.ndarray:
 def _statistics(grey: np.ndarray, side: int) -> tuple[np.ndarray, int]:
     """The features of each block, [blocks, 18], and how many pixels have a constant window.
 
-    A row of blocks at a time: no more of the picture is ever held in double precision and, but for its ends, no window knows.
+    Taken a row of blocks at a time, with what their windows reach into: in double precision 12 megapixels would fill 100 MB each time.
     """
     reach = len(_WINDOW) // 2
     rows = np.pad(np.arange(len(grey)), reach, mode="edge")

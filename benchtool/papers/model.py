@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PARAMETERS = "params"  # published.csv's metric for a table's parameter column; it has neither dataset nor group
+RUNTIME = "runtime"  # key of the metric whose measured figure is an evaluation's run time, in seconds a picture
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""A table as tidy CSV: one line a cell, and one a row's parameters; numbers unrounded, published ones as printed."""
+"""A table as tidy CSV: one line a cell, and one a row's parameters; numbers unrounded, published ones as printed.
+
+Another view of it (differences, a breakdown) has a line a figure, with columns of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from benchtool.report.table import Cell, Line, Report
 
 COLUMNS = (
     "paper", "table", "row", "method", "recipe", "dataset", "target", "group", "metric", "variant", "protocol", "published", "measured",
-    "low", "high", "delta",
+    "low", "high", "first_rank", "last_rank", "delta", "delta_low", "delta_high", "runtime_s",
     "samples", "failures", "scenes", "data_variant", "fingerprint", "run", "notes",
 )  # fmt: skip
 
@@ -18,6 +21,12 @@ COLUMNS = (
 def render(report: Report) -> str:
     """The table as CSV with a head line; the unit of parameters is one."""
     page = io.StringIO()
+    if report.view:
+        records = report.view.records
+        writer = csv.DictWriter(page, ["paper", "table", *records[0]], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({"paper": report.paper.name, "table": report.table.number, **record} for record in records)
+        return page.getvalue()
     writer = csv.DictWriter(page, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for line in report.lines:
@@ -59,7 +68,11 @@ def _figures(cell: Cell) -> dict[str, object]:
     if (found := cell.measured) is not None:
         figures |= {"measured": found.mean, "samples": found.samples, "failures": found.failures, "scenes": found.scenes, "run": found.run}
         figures |= {"low": found.interval.low, "high": found.interval.high} if found.interval else {}
-    return figures
+    if cell.delta_interval is not None:
+        figures |= {"delta_low": cell.delta_interval.low, "delta_high": cell.delta_interval.high}
+    if cell.places is not None:
+        figures |= {"first_rank": cell.places[0], "last_rank": cell.places[1]}
+    return figures | ({"runtime_s": cell.runtime.seconds} if cell.runtime else {})
 
 
 def _parameters(report: Report, line: Line) -> dict[str, object]:

@@ -6,17 +6,19 @@ data, fingerprint and protocol); a difference to a published number is computed 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
 
 from benchtool.core import catalog
-from benchtool.core.protocol import has_metric
+from benchtool.core.protocol import has_metric, read_protocol
 from benchtool.papers.load import Library, Place
-from benchtool.papers.model import PARAMETERS, Group, Panel, Row, Table
-from benchtool.report.frame import Evaluation, Results, Scores
+from benchtool.papers.model import PARAMETERS, RUNTIME, Group, Panel, Row, Table
+from benchtool.report.frame import Evaluation, Results, Runtime, Scores
 from benchtool.report.notes import attach_errata, describe
-from benchtool.report.statistics import mean, scene_interval
+from benchtool.report.paired import Entrant, contest
+from benchtool.report.statistics import Interval, mean
 from benchtool.report.table import Block, Cell, Column, Edition, Line, Measured, Parameters, Report, ranks, rounded
 
 
@@ -27,15 +29,14 @@ def fill(library: Library, table: Table, results: Results) -> Report:
     lines = [Line(row, [_cell(library, table, row, blocks, c) for c in columns]) for row in table.rows]
     report = Report(library.paper, table, blocks, columns, lines, unreadable=results.unreadable)
     _column_facts(report)
-    chosen = [_choose(report, block, results) for block in blocks]
+    report.chosen = [_choose(report, block, results) for block in blocks]
     for line in lines:
         _row_facts(report, library, line)
-        for index, (block, evaluations) in enumerate(zip(blocks, chosen)):
-            if (evaluation := evaluations.get(table.rows.index(line.row))) is not None:
-                _measure(report, line, index, block, evaluation)
+    for index, evaluations in enumerate(report.chosen):
+        _measure(report, index, evaluations)
     _rank(report)
     attach_errata(report, library.errata)
-    describe(report, results, chosen)
+    describe(report, results, report.chosen)
     report.number_footnotes()
     return report
 
@@ -52,10 +53,18 @@ def matches(row: Row, panel: Panel, protocol: str, evaluation: Evaluation) -> bo
     summary, entry = evaluation.summary, evaluation.entry
     if (summary.method, summary.recipe, summary.options) != (row.method, row.recipe, dict(row.options)):
         return False
-    if (entry.dataset, entry.split, entry.target, entry.protocol) != (panel.dataset, panel.split, panel.target, protocol):
+    if (entry.dataset, entry.split, entry.protocol) != (panel.dataset, panel.split, protocol):
         return False
     trained_on = summary.trained.dataset if summary.trained else None
-    return trained_on == ((panel.trained_on or panel.dataset) if row.recipe else None)
+    if trained_on != ((panel.trained_on or panel.dataset) if row.recipe else None):
+        return False
+    wanted = targets(panel, protocol)
+    return set(wanted) <= set(entry.roles) if wanted else not entry.target
+
+
+def targets(panel: Panel, protocol: str) -> tuple[str, ...]:
+    """Roles of the targets that a panel's figures are means over: its own, else all of its protocol; none where there are none."""
+    return (panel.target,) if panel.target else read_protocol(protocol).roles(panel.dataset)
 
 
 def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluation]:
@@ -77,13 +86,16 @@ def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluat
     if edition.variant == paper.variant and paper.fingerprint is None:
         text = "The fingerprint of the paper's data is not known, so that no difference to its figures is printed."
         block.notes.append(report.note(text))
+    if len(roles := targets(block.panel, report.table.protocol_of(block.panel))) > 1:
+        text = f"Measured: the mean of those against {', '.join(roles)}, each counting once; what needs no target is the same for each."
+        block.notes.append(report.note(text))
     for other, rows in editions.items():
         if other != edition:
             report.notes.append(
                 f"Also measured, not shown: {len(rows)} rows of {block.panel.title} on {other.variant}, data {other.fingerprint[:8]}, "
                 f"protocol file {other.protocol_sha256[:8]}; name their folder with --results."
             )
-    return chosen
+    return dict(sorted(chosen.items()))
 
 
 def _row_facts(report: Report, library: Library, line: Line) -> None:
@@ -108,47 +120,85 @@ def _column_facts(report: Report) -> None:
             column.notes.append(report.note(f"The metric {variant} is not in benchtool yet."))
 
 
-def _measure(report: Report, line: Line, index: int, block: Block, evaluation: Evaluation) -> None:
-    """Fill the measured cells of one row in one panel."""
+def _measure(report: Report, index: int, evaluations: Mapping[int, Evaluation]) -> None:
+    """Fill the measured cells of one panel."""
+    block = report.blocks[index]
     for metric in block.panel.metrics:
-        cells = [(c, cell) for c, cell in zip(report.columns, line.cells) if c.panel == index and c.metric == metric]
-        scores = evaluation.scores(metric.variant) if metric.variant else None
-        if scores is None:
+        columns = [number for number, column in enumerate(report.columns) if column.panel == index and column.metric == metric]
+        if metric.key == RUNTIME:
+            for number in columns:
+                _fill_runtimes(report, number, {row: e.entry.runtime for row, e in evaluations.items() if e.entry.runtime})
+        if not metric.variant:
             continue
-        for column, cell in cells:
-            _fill_cell(report, cell, column.group, scores, evaluation)
-            if cell.measured and cell.published and block.comparable:
-                cell.delta = cell.measured.mean - float(Decimal(cell.published))
+        scores = {row: found for row, e in evaluations.items() if (found := e.scores(metric.variant)) is not None}
+        for number in columns:
+            _fill_column(report, number, scores, evaluations)
 
 
-def _fill_cell(report: Report, cell: Cell, group: Group, scores: Scores, evaluation: Evaluation) -> None:
-    masks = [_members(key, scores, evaluation) for key in group.mean_of or (group.key,)]
-    if not all(mask.any() for mask in masks):
+def _fill_column(report: Report, number: int, scores: Mapping[int, Scores], evaluations: Mapping[int, Evaluation]) -> None:
+    """Fill one column, and compare its rows with each other."""
+    column = report.columns[number]
+    block = report.blocks[column.panel]
+    wanted, entrants = targets(block.panel, report.table.protocol_of(block.panel)), {}
+    for row, found in scores.items():
+        one, cell = entrant(column.group, wanted, found, evaluations[row]), report.lines[row].cells[number]
+        if not one.parts.any(axis=1).all():
+            continue
+        if not all(len(values) for values, _ in one.pairs):
+            cell.absent = "n/a"
+            cell.measured_notes.append(report.note(f"No value: {found.reason}."))
+            continue
+        entrants[row] = one
+    if not entrants:
         return
-    together = np.logical_or.reduce(masks)
-    valid = ~np.isnan(scores.values)
-    failures = int((together & ~valid).sum())
-    if not all((mask & valid).any() for mask in masks):
-        cell.absent = "n/a"
-        cell.measured_notes.append(report.note(f"No value: {scores.reason}."))
+    report.contests[number] = compared = contest(entrants, column.metric.higher_is_better)
+    for (row, one), interval, places in zip(entrants.items(), compared.comparison.intervals, compared.places):
+        cell = report.lines[row].cells[number]
+        cell.measured, cell.places = measured(one, interval, evaluations[row]), places
+        cell.measured_notes += failures(report, one)
+        if cell.published and block.comparable:
+            cell.delta = cell.measured.mean - float(Decimal(cell.published))
+
+
+def measured(one: Entrant, interval: Interval | None, evaluation: Evaluation) -> Measured:
+    """The figure of a row in a column."""
+    versions = tuple(sorted(one.scores.versions))
+    return Measured(mean(one.pairs), interval, one.samples, one.failures, one.scenes, evaluation.run, versions)
+
+
+def failures(report: Report, one: Entrant) -> list[int]:
+    """The footnote that tells of images without a value, where there are some."""
+    if not one.failures:
+        return []
+    why = f"{one.failed or 'none'} failed"
+    text = f"{one.failures} of {one.samples} images have no value ({why}; the first: {one.scores.reason}) and are left out of the mean."
+    return [report.note(text)]
+
+
+def _fill_runtimes(report: Report, number: int, runtimes: Mapping[int, Runtime]) -> None:
+    """Run times, with the picture and the machine: a footnote of the column where all are alike, else of each."""
+    notes = {}
+    for row, found in runtimes.items():
+        report.lines[row].cells[number].runtime = found
+        notes[row] = (
+            f"Measured: enhance alone, on one picture of {found.size[0]} x {found.size[1]} pixels, by {found.device} with {found.threads} "
+            "CPU threads; the median of several. No difference to the paper's is printed, whose machine is another."
+        )
+    if len(set(notes.values())) == 1:
+        report.columns[number].notes.append(report.note(next(iter(notes.values()))))
         return
-    parts = [(scores.values[mask & valid], scores.scenes[mask & valid]) for mask in masks]
-    cell.measured = Measured(
-        mean=mean(parts),
-        interval=scene_interval(parts),
-        samples=int(together.sum()),
-        failures=failures,
-        scenes=len(np.unique(scores.scenes[together])),
-        run=evaluation.run,
-        versions=tuple(sorted(scores.versions)),
-    )
-    if failures:
-        why = f"{int((together & scores.failed).sum())} failed" if (together & scores.failed).any() else "none failed"
-        text = f"{failures} of {int(together.sum())} images have no value ({why}; the first: {scores.reason}) and are left out of the mean."
-        cell.measured_notes.append(report.note(text))
+    for row, text in notes.items():
+        report.lines[row].cells[number].measured_notes.append(report.note(text))
 
 
-def _members(key: str, scores: Scores, evaluation: Evaluation) -> np.ndarray:
+def entrant(group: Group, wanted: Sequence[str], scores: Scores, evaluation: Evaluation) -> Entrant:
+    """A row in the column of a group: a part for each group that its mean is of, and for each of the `wanted` targets."""
+    groups = [members(key, scores, evaluation) for key in group.mean_of or (group.key,)]
+    experts = [scores.experts == target for target in wanted] or [np.ones(len(scores.values), bool)]
+    return Entrant(scores, np.array([mask & expert for mask in groups for expert in experts]))
+
+
+def members(key: str, scores: Scores, evaluation: Evaluation) -> np.ndarray:
     """[n] bool: the samples of a group: all, those of an exposure group of the dataset, or those of a subset."""
     if key == "all":
         return np.ones(len(scores.values), bool)
@@ -160,7 +210,7 @@ def _rank(report: Report) -> None:
     for number, column in enumerate(report.columns):
         cells = [line.cells[number] for line in report.lines]
         up, decimals = column.metric.higher_is_better, column.metric.decimals
-        measured = [rounded(c.measured.mean, decimals) if c.measured else None for c in cells]
+        measured = [rounded(c.measured.mean, decimals) if c.measured and c.places else None for c in cells]
         printed = [None if any(c.missing for c in cells) else c.published for c in cells]  # the best may be among the missing
         for cell, published, own in zip(cells, ranks(printed, up), ranks(measured, up)):
             cell.published_rank, cell.measured_rank = published, own

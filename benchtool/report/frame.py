@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
 
 from benchtool.core.errors import UserError
-from benchtool.core.files import read_json
+from benchtool.core.files import inside, read_json
 
 DEPTH = 4  # run folders are looked for this far below a results folder
 MAX_JSON = 16 << 20  # bytes of a summary.json
 MAX_ROWS = 50_000_000  # of a scores.parquet
-# field of an evaluation -> column of its scores that must equal it
-KEY = {name: name for name in ("dataset", "fingerprint", "split", "protocol", "checkpoint")} | {"target": "expert"}
-TEXT = ("scene", "sample", "subset", "metric", "variant", "metric_version", "status", "reason", *KEY.values())
+# field of an evaluation -> column of its scores that must equal it; besides, `expert` is one of its targets
+KEY = {name: name for name in ("dataset", "fingerprint", "split", "protocol", "checkpoint")}
+TEXT = ("scene", "sample", "subset", "expert", "metric", "variant", "metric_version", "status", "reason", *KEY.values())
 
 
 def printable(text: str) -> str:
@@ -70,11 +70,22 @@ class Entry(BaseModel):
     protocol_sha256: Text
     checkpoint: Text | None
     target: Text | None
+    predictions: Text | None = None
     finished: AwareDatetime
     complete: bool
     samples: int = Field(ge=0)
     exposure_groups: dict[str, list[float]] = {}
     runtime: Runtime | None = None
+
+    @property
+    def roles(self) -> tuple[str | None, ...]:
+        """Of the targets that every output was compared with, each with each; None stands for no target."""
+        return (None,) if self.target is None else tuple(self.target.split("+"))
+
+    @property
+    def folder_of_predictions(self) -> str:
+        """Where its predictions are, in the run's folder; runs of earlier versions do not say."""
+        return self.predictions or f"predictions/{self.dataset}/{self.split}"
 
 
 class Summary(BaseModel):
@@ -92,13 +103,16 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one metric variant, a row a sample.
+    """The scores of one metric variant, a row a sample and expert.
 
     Attributes:
         values: [n] float, NaN where there is none.
         scenes: [n] numbers of the scenes, in the order of their names.
         subsets: [n] names; a sample without a subset has "".
         exposures: [n] EV, NaN where unknown.
+        samples: [n] names.
+        experts: [n] roles of the targets; "" where there is none.
+        keys: [n] what a row has in common with that of another method: scene, sample and expert.
         failed: [n] bool, samples whose prediction or score failed.
         reason: why, of the first that has no value; None where all have one.
         versions: of the metric.
@@ -108,6 +122,9 @@ class Scores:
     scenes: np.ndarray
     subsets: np.ndarray
     exposures: np.ndarray
+    samples: np.ndarray
+    experts: np.ndarray
+    keys: np.ndarray
     failed: np.ndarray
     reason: str | None
     versions: frozenset[str]
@@ -126,6 +143,11 @@ class Evaluation:
     def run(self) -> str:
         """The run's folder, fit to be printed."""
         return printable(str(self.folder))
+
+    @property
+    def predictions(self) -> Path:
+        """The folder of its predictions; UserError where it leads out of the run's."""
+        return inside(self.folder, self.entry.folder_of_predictions)
 
     @property
     def scenes(self) -> int:
@@ -147,13 +169,22 @@ class Evaluation:
         without = np.flatnonzero(np.isnan(values))
         return Scores(
             values=values,
-            scenes=np.unique(column("scene"), return_inverse=True)[1],
+            scenes=_numbered(rows["scene"]),
             subsets=column("subset"),
             exposures=column("exposure", np.nan),
+            samples=column("sample"),
+            experts=column("expert"),
+            keys=pc.binary_join_element_wise(*(pc.fill_null(rows[name], "") for name in ("scene", "sample", "expert")), "\n").to_numpy(),
             failed=status == "failed",
             reason=printable(reasons[without[0]]) or "no finite value" if len(without) else None,
             versions=frozenset(column("metric_version")),
         )
+
+
+def _numbered(names: pa.ChunkedArray) -> np.ndarray:
+    """[n] numbers of names, in their order."""
+    coded = pc.dictionary_encode(pc.fill_null(names, "").combine_chunks())
+    return np.argsort(np.argsort(coded.dictionary.to_numpy(zero_copy_only=False)))[coded.indices.to_numpy()]
 
 
 @dataclass(frozen=True)
@@ -241,17 +272,26 @@ def _read_scores(path: Path) -> pa.Table:
         raise UserError(f"{path}: damaged scores ({error}); evaluate again") from None
 
 
-def _rows_of(entry: Entry, table: pa.Table, folder: Path) -> pa.Table:
-    """The rows of an evaluation, of which each metric variant must hold every sample exactly once."""
+def rows_of(entry: Entry) -> pc.Expression:
+    """What chooses an evaluation's rows from a `scores.parquet`."""
     wanted = {column: getattr(entry, name) for name, column in KEY.items()}
-    equal = (pc.field(c).is_null() if value is None else pc.field(c) == value for c, value in wanted.items())
-    chosen = functools.reduce(operator.and_, equal)
-    rows = table.filter(chosen)
-    counts = rows.group_by(["metric", "variant"]).aggregate([("sample", "count"), ("sample", "count_distinct")]).to_pylist()
-    for count in counts or [{"metric": "any metric", "variant": "", "sample_count": 0, "sample_count_distinct": 0}]:
-        if (count["sample_count"], count["sample_count_distinct"]) != (entry.samples, entry.samples):
+    equal = (pc.field(column).is_null() if text is None else pc.field(column) == text for column, text in wanted.items())
+    compared = pc.field("expert").is_null() if entry.target is None else pc.field("expert").isin(list(entry.roles))
+    return functools.reduce(operator.and_, equal, compared)
+
+
+def _rows_of(entry: Entry, table: pa.Table, folder: Path) -> pa.Table:
+    """The rows of an evaluation, of which each metric variant must hold every sample exactly once for each target."""
+    rows = table.filter(rows_of(entry))
+    groups = rows.group_by(["metric", "variant", "expert"]).aggregate([("sample", "count"), ("sample", "count_distinct")]).to_pylist()
+    variants = list(dict.fromkeys((g["metric"], g["variant"]) for g in groups)) or [("any metric", "")]
+    told = {(variant, role): (0, 0) for variant in variants for role in entry.roles}
+    told |= {((g["metric"], g["variant"]), g["expert"]): (g["sample_count"], g["sample_count_distinct"]) for g in groups}
+    for ((metric, _), role), (count, distinct) in told.items():
+        if (count, distinct) != (entry.samples, entry.samples):
+            against = f" against {role}" if len(entry.roles) > 1 else ""
             raise UserError(
-                f"{folder / 'scores.parquet'}: {count['sample_count_distinct']} samples scored by {count['metric']} on {entry.dataset}, "
+                f"{folder / 'scores.parquet'}: {distinct} samples scored by {metric}{against} on {entry.dataset}, "
                 f"{entry.samples} in summary.json; evaluate again"
             )
     return rows

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from benchtool.papers.model import Group, Metric
-from benchtool.report.table import Block, Cell, Line, Rank, Report, rounded, signed
+from benchtool.papers.model import RUNTIME, Group, Metric
+from benchtool.report.table import Block, Cell, Line, Measured, Rank, Report, rounded, signed
 
 EMPTY = "–"
 Notes = tuple[int, ...]
@@ -29,12 +31,19 @@ class Head:
 
 @dataclass(frozen=True)
 class Entry:
-    """A text of the grid."""
+    """A text of the grid; `measured` is the figure it prints, None for all others; `places` are the ranks it may have, `2–4`."""
 
     text: str = EMPTY
     spread: str = ""
+    places: str = ""
     rank: Rank | None = None
     notes: Notes = ()
+    measured: Measured | None = None
+
+    @property
+    def whole(self) -> str:
+        """Everything but its footnotes."""
+        return " ".join(part for part in (self.text, self.spread, f"({self.places})" if self.places else "") if part)
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,25 @@ class Grid:
         return _spans(self.heads, lambda head: (head.group, head.metric)) if any(head.metric for head in self.heads) else []
 
 
+@dataclass(frozen=True)
+class View:
+    """Another look at the measured figures of a table.
+
+    Attributes:
+        name: `differences`, or `by exposure`.
+        title: what stands above it, after the table's number.
+        grids: what text formats show.
+        legend: what the signs mean.
+        records: what formats for programs give, all with the same keys.
+    """
+
+    name: str
+    title: str
+    grids: list[Grid]
+    legend: list[str]
+    records: list[dict[str, Any]]
+
+
 def _spans(heads: Sequence[Head], key: Callable[[Head], object]) -> list[tuple[Head, int]]:
     runs = [list(run) for _, run in itertools.groupby(heads, key)]
     return [(run[0], len(run)) for run in runs]
@@ -78,12 +106,16 @@ def layout(report: Report) -> list[Grid]:
 
 def by_panel(report: Report) -> list[Grid]:
     """One grid a panel, all its metrics side by side; the parameters are in the last, as papers print them."""
+    if report.view:
+        return report.view.grids
     last = len(report.blocks) - 1
     return [_grid(report, index, block.panel.metrics, parameters=index == last) for index, block in enumerate(report.blocks)]
 
 
 def by_metric(report: Report) -> list[Grid]:
     """One grid a panel and metric: narrower; the parameters are in the last panel's first."""
+    if report.view:
+        return report.view.grids
     last = len(report.blocks) - 1
     places = [(index, metric) for index, block in enumerate(report.blocks) for metric in block.panel.metrics]
     return [_grid(report, index, [metric], index == last and metric == report.blocks[last].panel.metrics[0]) for index, metric in places]
@@ -137,16 +169,45 @@ def _entries(cell: Cell, block: Block, metric: Metric) -> list[Entry]:
     entries = [Entry(cell.published or ("missing" if cell.missing else EMPTY), rank=cell.published_rank, notes=tuple(cell.published_notes))]
     if block.edition is None:
         return entries
-    notes = tuple(cell.measured_notes)
-    if cell.measured is None:
-        entries.append(Entry(cell.absent, notes=notes))
-    else:
-        interval = cell.measured.interval
-        spread = "±" + rounded(interval.half, metric.decimals) if interval else ""
-        entries.append(Entry(rounded(cell.measured.mean, metric.decimals), spread, cell.measured_rank, notes))
+    entries.append(_measured(cell, metric))
     if block.comparable:
         entries.append(Entry(signed(cell.delta, metric.decimals) if cell.delta is not None else EMPTY))
     return entries
+
+
+def _measured(cell: Cell, metric: Metric) -> Entry:
+    notes = tuple(cell.measured_notes)
+    if metric.key == RUNTIME and cell.runtime:
+        return Entry(significant(cell.runtime.seconds, metric.decimals), notes=notes)
+    if cell.measured is None:
+        return Entry(cell.absent, notes=notes)
+    return figure(cell.measured, metric, cell.places, cell.measured_rank, notes)
+
+
+def figure(measured: Measured, metric: Metric, places: tuple[int, int] | None, rank: Rank | None = None, notes: Notes = ()) -> Entry:
+    """A measured figure as tables show it."""
+    spread = "±" + rounded(measured.interval.half, metric.decimals) if measured.interval else ""
+    return Entry(rounded(measured.mean, metric.decimals), spread, ranks_text(places), rank, notes, measured)
+
+
+def ranks_text(places: tuple[int, int] | None) -> str:
+    """The ranks a figure may have.
+
+    >>> ranks_text((1, 1)), ranks_text((2, 4)), ranks_text(None)
+    ('1', '2–4', '')
+    """
+    return "" if places is None else "–".join(map(str, dict.fromkeys(places)))
+
+
+def significant(value: float, decimals: int) -> str:
+    """`value` with that many digits after the point, and more where it would show fewer than two digits that are not 0.
+
+    >>> significant(1.444, 2), significant(0.00368, 2)
+    ('1.44', '0.0037')
+    """
+    if value < 10.0 ** (1 - decimals):
+        decimals = max(decimals, 1 - math.floor(math.log10(value)))
+    return rounded(value, decimals)
 
 
 def _parameters(line: Line, unit: int) -> list[Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jinja2
 
 from benchtool.report.grid import layout
-from benchtool.report.notes import EMPHASIS, lead, legend
+from benchtool.report.notes import emphasis, lead, legend
 from benchtool.report.table import Report
 
 PAGE = """\
@@ -24,6 +24,7 @@ PAGE = """\
   thead th { font-weight: 600; text-align: center; }
   thead tr:last-child th { border-bottom: 1px solid; font-weight: 400; text-align: right; }
   .best { font-weight: 700; } .second { text-decoration: underline; }
+  .places { display: inline-block; min-width: 2.5em; text-align: left; }
   .spread, small, ol, ul { color: #555; } .warning { color: #8a4b00; }
 </style>
 {% macro marks(notes) %}
@@ -59,7 +60,8 @@ PAGE = """\
 <tr><th scope="row">{{ row.label }}{{ marks(row.notes) }}</th>
 {%- for e in row.entries %}
 <td><span class="{{ e.rank or '' }}">{{ e.text }}</span>
-{%- if e.spread %} <span class="spread">{{ e.spread }}</span>{% endif %}{{ marks(e.notes) }}</td>
+{%- if e.spread %} <span class="spread">{{ e.spread }}</span>{% endif %}
+{%- if e.places %} <span class="spread places">({{ e.places }})</span>{% endif %}{{ marks(e.notes) }}</td>
 {%- endfor %}</tr>
 {% endfor %}
 </tbody>
@@ -97,5 +99,5 @@ PAGE = """\
 def render(report: Report) -> str:
     """The table as an HTML page; everything that is not of the template is escaped."""
     page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined).from_string(PAGE)
-    title = f"{report.paper.label} Table {report.table.number}: {report.table.title}"
-    return page.render(report=report, title=title, grids=layout(report), lead=lead(report), legend=[*legend(report), EMPHASIS]) + "\n"
+    below = [*legend(report), *emphasis(report)]
+    return page.render(report=report, title=report.title, grids=layout(report), lead=lead(report), legend=below) + "\n"

@@ -9,10 +9,18 @@ Schema 1, an object of:
 - `rows`: `label`, `method`, `recipe`, `options`, `citation`, `available` (benchtool has method and recipe), `notes`, `parameters`
   (null, or `published` as printed, `unit` it is printed in, `built` in single parameters, `notes`) and `cells`.
 - a cell: `dataset`, `target`, `group`, `metric`, `variant` (what is measured: `ssim:gray-uniform7`, or null), `higher_is_better`,
-  `published` (string as printed, or null), `missing` (the paper has a number that is not known here), `delta` (or null), `notes`,
-  and `measured`: null, or `mean`, `low` and `high` (95 % interval over scenes, or null), `images`, `failures`, `scenes`, `run`,
-  `metric_versions`. `absent` is "n/a" where nothing could be measured, else null.
+  `published` (string as printed, or null), `missing` (the paper has a number that is not known here), `delta` with `delta_low` and
+  `delta_high` (or null), `notes`, and `measured`: null, or `mean`, `low` and `high` (95 % interval over scenes, or null), `first_rank`
+  and `last_rank` (the ranks it may have among the measured, or null), `images`, `failures`, `scenes`, `run`, `metric_versions`.
+  `absent` is "n/a" where nothing could be measured, else null. `runtime`: null, or `seconds`, `size` (width, height), `device`, `threads`.
 - `footnotes`: texts; `notes` hold their numbers, from 1. `remarks`: of the table. `warnings`, `sources`, `unreadable`: texts.
+
+Another view of the table (`view`: `differences` or `by ...`) has `records` instead of panels and rows, a figure each: `row`, `dataset`,
+`target`, `group`, `metric`, `variant`, `higher_is_better`, and
+- of differences: `against` (a row), `difference` (row minus against), `low`, `high`, `tied` (the interval includes 0; null where there is
+  none), `values` (scores both have) and `scenes`.
+- of a breakdown: `by`, `value` (an EV, a role, a name, or "all"), `mean`, `low`, `high`, `first_rank`, `last_rank`, `images`, `failures`,
+  `scenes`, `run`.
 """
 
 from __future__ import annotations
@@ -33,6 +41,20 @@ def render(report: Report) -> str:
 def as_dict(report: Report) -> dict[str, Any]:
     """The table as plain values, by the schema above."""
     paper, table = report.paper, report.table
+    if report.view:
+        return {
+            "schema": SCHEMA,
+            "paper": paper.name,
+            "table": table.number,
+            "title": table.title,
+            "view": report.view.name,
+            "records": report.view.records,
+            "footnotes": report.footnotes,
+            "remarks": report.notes,
+            "warnings": report.warnings,
+            "sources": report.sources,
+            "unreadable": report.unreadable,
+        }
     return {
         "schema": SCHEMA,
         "paper": paper.name,
@@ -102,6 +124,8 @@ def _cell(report: Report, column: Column, cell: Cell) -> dict[str, Any]:
             "mean": found.mean,
             "low": found.interval.low if found.interval else None,
             "high": found.interval.high if found.interval else None,
+            "first_rank": cell.places[0] if cell.places else None,
+            "last_rank": cell.places[1] if cell.places else None,
             "images": found.samples,
             "failures": found.failures,
             "scenes": found.scenes,
@@ -121,5 +145,8 @@ def _cell(report: Report, column: Column, cell: Cell) -> dict[str, Any]:
         "measured": measured,
         "absent": "n/a" if measured is None and cell.absent == "n/a" else None,
         "delta": cell.delta,
+        "delta_low": cell.delta_interval.low if cell.delta_interval else None,
+        "delta_high": cell.delta_interval.high if cell.delta_interval else None,
+        "runtime": cell.runtime.model_dump(include={"seconds", "size", "device", "threads"}) if cell.runtime else None,
         "notes": sorted({*column.notes, *cell.published_notes, *cell.measured_notes}),
     }

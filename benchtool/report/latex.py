@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from benchtool.report.grid import Entry, Grid, by_panel
-from benchtool.report.notes import EMPHASIS, lead, legend
+from benchtool.report.notes import emphasis, lead, legend
 from benchtool.report.table import Report
 
 RANKED = {"best": r"\textbf{%s}", "second": r"\underline{%s}", None: "%s"}
@@ -30,14 +30,14 @@ FIT = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"  # shr
 
 def render(report: Report) -> str:
     """The table as LaTeX source, to be `\\input` into a two-column paper; one that is too long for a page is several floats."""
-    name = f"{report.paper.name}-{report.table.number}"
+    name = "-".join([report.paper.name, report.table.number, *(report.view.name.split() if report.view else [])])
     lines = [PREAMBLE]
     floats = _floats(by_panel(report))
     for part, grids in enumerate(floats):
         lines += [r"\end{table*}"] * (part > 0)
         lines += [r"\begin{table*}", r"\centering\scriptsize\setlength{\tabcolsep}{2.5pt}"]
         if part == 0:
-            lines += [rf"\caption{{{_caption(report)}}}", rf"\label{{tab:{name}}}"]
+            lines += [rf"\caption{{{_caption(report)}}}", rf"\label{{tab:{name}}}", r"\par\smallskip"]
         else:
             lines += [rf"Table~\ref{{tab:{name}}}, part {part + 1} of {len(floats)}\par\smallskip"]
         for number, grid in enumerate(grids):
@@ -78,9 +78,7 @@ def escape(text: str) -> str:
 
 
 def _caption(report: Report) -> str:
-    return escape(
-        " ".join([f"{report.paper.label} Table {report.table.number}: {report.table.title}.", *lead(report), *report.warnings, EMPHASIS])
-    )
+    return escape(" ".join([f"{report.title}.", *lead(report), *report.warnings, *emphasis(report)]))
 
 
 def _tabular(grid: Grid) -> list[str]:
@@ -108,8 +106,11 @@ def _spanning(span: int, text: str, notes: Sequence[int]) -> str:
 
 def _entry(entry: Entry) -> str:
     text = RANKED[entry.rank] % escape(entry.text)
-    spread = rf"$_{{\pm{entry.spread.removeprefix('±')}}}$" if entry.spread else ""
-    return text + spread + _marks(entry.notes)
+    if entry.spread.startswith("±"):
+        text += rf"$_{{\pm{entry.spread.removeprefix('±')}}}$"
+    elif entry.spread:
+        text += " " + escape(entry.spread)
+    return text + (rf"\,\makebox[2em][l]{{\tiny({escape(entry.places)})}}" if entry.places else "") + _marks(entry.notes)
 
 
 def _marks(notes: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from benchtool.report.grid import Entry, Grid, Head, layout
-from benchtool.report.notes import EMPHASIS, lead, legend
+from benchtool.report.notes import emphasis, lead, legend
 from benchtool.report.table import Report
 
 RANKED = {"best": "**{}**", "second": "<u>{}</u>", None: "{}"}
@@ -14,12 +14,12 @@ RANKED = {"best": "**{}**", "second": "<u>{}</u>", None: "{}"}
 
 def render(report: Report) -> str:
     """The table as Markdown."""
-    parts = [f"## {escape(report.paper.label)} Table {escape(report.table.number)}: {escape(report.table.title)}"]
+    parts = [f"## {escape(report.title)}"]
     parts += [escape(line) for line in lead(report)]
     parts += [f"> {escape(line)}" for line in report.warnings]
     for grid in layout(report):
         parts += [f"### {escape(grid.title)}{_marks(grid.notes)}", _table(grid)]
-    parts += [escape(line) for line in (*legend(report), EMPHASIS)]
+    parts += [escape(line) for line in (*legend(report), *emphasis(report))]
     if report.hint:
         parts.append(escape(report.hint))
     if report.commands:
@@ -56,7 +56,7 @@ def _head(head: Head) -> str:
 
 def _entry(entry: Entry) -> str:
     text = RANKED[entry.rank].format(escape(entry.text))
-    return text + (f" {entry.spread}" if entry.spread else "") + _marks(entry.notes)
+    return text + escape(entry.whole.removeprefix(entry.text)) + _marks(entry.notes)
 
 
 def _marks(notes: Sequence[int]) -> str:

@@ -10,6 +10,12 @@ from benchtool.report.frame import Evaluation, Results
 from benchtool.report.statistics import DRAWS, MIN_SCENES
 from benchtool.report.table import Block, Column, Report
 
+SPREAD = f"± is half of the mean's 95 % interval, from {DRAWS:,} bootstrap draws of whole scenes."
+PLACES = (
+    "In brackets are the ranks a measured figure may have: 1 + how many others are better, to how many there are - how many are worse. "
+    "Better and worse are those alone whose paired difference has a 95 % interval (the same scenes drawn for both; each pair by itself) "
+    "without 0: the best figure is no certain winner unless it has (1)."
+)
 EMPHASIS = "The best figure of a column is bold, the second underlined, published and measured ones apart."
 
 
@@ -73,8 +79,9 @@ def describe(report: Report, results: Results, chosen: Sequence[Mapping[int, Eva
     warning = _warning(measured)
     if warning:
         report.warnings.append(warning)
-    if any(block.scenes < MIN_SCENES for block in measured):
-        report.warnings.append(f"No intervals where there are fewer than {MIN_SCENES} scenes.")
+    cells = [cell.measured for line in report.lines for cell in line.cells if cell.measured]
+    if any(cell.interval is None for cell in cells):
+        report.warnings.append(f"No intervals where there are fewer than {MIN_SCENES} scenes, and no measured figure is ranked there.")
     _same_versions(report)
 
 
@@ -83,13 +90,48 @@ def lead(report: Report) -> list[str]:
     paper = report.paper
     lines = [f"{paper.authors}, {paper.title}, {paper.venue}.", *_protocols(report)]
     measured = [_edition(block) for block in report.blocks if block.edition]
-    return lines + ([f"Measured on {'; '.join(measured)}."] if measured else [])
+    lines += [f"Measured on {'; '.join(measured)}."] if measured else []
+    counted: dict[str, list[str]] = {}
+    for index, block in enumerate(report.blocks):
+        counted.setdefault(_counted(report, index), []).append(block.panel.title)
+    return lines + [f"{', '.join(titles)}: measured figures are of {text}" for text, titles in counted.items() if text]
 
 
 def legend(report: Report) -> list[str]:
     """What the signs of a table mean, where it has them."""
-    spread = any(cell.measured and cell.measured.interval for line in report.lines for cell in line.cells)
-    return [f"± is half of the mean's 95 % interval, from {DRAWS:,} bootstrap draws of whole scenes."] if spread else []
+    if report.view:
+        return report.view.legend
+    cells = [cell for line in report.lines for cell in line.cells]
+    lines = [SPREAD] if any(cell.measured and cell.measured.interval for cell in cells) else []
+    if any(cell.delta is not None and cell.measured.interval for cell in cells):
+        lines.append("A difference to a printed figure has the measured figure's ±: the printed one's is not known.")
+    return lines + ([PLACES] if any(cell.places for cell in cells) else [])
+
+
+def emphasis(report: Report) -> list[str]:
+    """What bold and underlined mean, where there are such figures."""
+    return [] if report.view else [EMPHASIS]
+
+
+def _counted(report: Report, index: int) -> str:
+    """How many images and scenes the measured figures of a panel's columns are of, and how many of them failed."""
+    found: dict[str, tuple[int, int]] = {}
+    failures: dict[tuple[str, str], tuple[int, int]] = {}
+    for number, column in enumerate(report.columns):
+        for line in report.lines:
+            measured = line.cells[number].measured
+            if column.panel != index or measured is None:
+                continue
+            most = found.get(column.group.title, (0, 0))
+            found[column.group.title] = (max(most[0], measured.samples), max(most[1], measured.scenes))
+            if measured.failures:
+                place = (column.metric.title, line.row.label)
+                failures[place] = max(failures.get(place, (0, 0)), (measured.failures, measured.samples))
+    if not found:
+        return ""
+    counts = ", ".join(f"{_count(images, 'image')} of {_count(scenes, 'scene')} ({group})" for group, (images, scenes) in found.items())
+    failed = ", ".join(f"{metric} of {label} {some} of {all_}" for (metric, label), (some, all_) in failures.items())
+    return f"{counts}; without a value: {failed or 'none'}."
 
 
 def _edition(block: Block) -> str:

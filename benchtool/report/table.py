@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from benchtool.papers.model import Group, Metric, Panel, Paper, Row, Table
+from benchtool.report.frame import Evaluation, Runtime
 from benchtool.report.statistics import Interval
+
+if TYPE_CHECKING:
+    from benchtool.report.grid import View
+    from benchtool.report.paired import Contest
 
 Rank = Literal["best", "second"]
 
@@ -57,7 +62,10 @@ class Cell:
         published: as printed, None where the paper has nothing, or (`missing`) where what it has is not known here.
         measured: None where nothing was, or nothing could be (then `absent` is "n/a").
         delta: measured - published; only for the very data and protocol of the paper.
-        published_rank, measured_rank: among the column's, after rounding.
+        published_rank, measured_rank: among the column's, after rounding; measured ones only where `places` is known.
+        places: the first and the last rank that the measured figure may have by its differences to the others; None: too few scenes,
+            or nothing to compare with.
+        runtime: of the evaluation, in a column of run times.
         published_notes, measured_notes: numbers of footnotes.
     """
 
@@ -68,8 +76,18 @@ class Cell:
     delta: float | None = None
     published_rank: Rank | None = None
     measured_rank: Rank | None = None
+    places: tuple[int, int] | None = None
+    runtime: Runtime | None = None
     published_notes: list[int] = field(default_factory=list)
     measured_notes: list[int] = field(default_factory=list)
+
+    @property
+    def delta_interval(self) -> Interval | None:
+        """That of `delta`: the measured figure's, moved; the printed one is taken as it is."""
+        if self.delta is None or self.measured.interval is None:
+            return None
+        shift = self.delta - self.measured.mean
+        return Interval(self.measured.interval.low + shift, self.measured.interval.high + shift)
 
 
 @dataclass
@@ -132,6 +150,9 @@ class Report:
         sources: a line a row: the runs its measured figures come from.
         unreadable: run folders that could not be read.
         hint, commands: how to fill the table, where nothing is measured.
+        chosen: a dictionary a panel: number of a row -> the evaluation its figures are of.
+        contests: number of a column -> its measured rows, compared with each other.
+        view: what is to be shown instead of the table itself.
     """
 
     paper: Paper
@@ -147,6 +168,15 @@ class Report:
     unreadable: list[str] = field(default_factory=list)
     hint: str | None = None
     commands: list[str] = field(default_factory=list)
+    chosen: list[dict[int, Evaluation]] = field(default_factory=list)
+    contests: dict[int, Contest] = field(default_factory=dict)
+    view: View | None = None
+
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        about = f": {self.view.title}" if self.view else f": {self.table.title}"
+        return f"{self.paper.label} Table {self.table.number}{about}"
 
     def note(self, text: str) -> int:
         """The number of the footnote with this text, added where it is new."""

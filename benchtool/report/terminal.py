@@ -6,6 +6,7 @@ import io
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.box import Box
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchtool.report.grid import Entry, Grid, by_metric, by_panel
-from benchtool.report.notes import EMPHASIS, lead, legend
+from benchtool.report.notes import emphasis, lead, legend
 from benchtool.report.table import Report
 
 STYLES = {"best": "bold", "second": "underline", None: ""}
@@ -40,8 +41,7 @@ def render(report: Report, width: int = PLAIN_WIDTH) -> str:
 
 
 def _print(report: Report, console: Console) -> None:
-    paper, table = report.paper, report.table
-    _say(console, f"{paper.label} Table {table.number}: {table.title}", style="bold")
+    _say(console, report.title, style="bold")
     for line in lead(report):
         _say(console, line)
     for line in report.warnings:
@@ -55,7 +55,7 @@ def _print(report: Report, console: Console) -> None:
 
 
 def _below(report: Report, console: Console) -> None:
-    for line in legend(report) + ([EMPHASIS] if console.color_system else []):
+    for line in legend(report) + (emphasis(report) if console.color_system else []):
         _say(console, line)
     if report.hint:
         _say(console, report.hint, style="yellow")
@@ -80,10 +80,28 @@ def _say(console: Console, text: str, mark: str = "", indent: str = "", style: s
 
 
 def _layout(report: Report, console: Console) -> list[Grid]:
-    """The widest layout that fits."""
+    """The widest layout that fits; what fits in none is cut between groups of columns."""
     wide = by_panel(report)
-    options = console.options.update(max_width=10_000)
-    return wide if max(Measurement.get(console, options, _table(grid)).maximum for grid in wide) <= console.width else by_metric(report)
+    if all(_fits(grid, console) for grid in wide):
+        return wide
+    return [part for grid in by_metric(report) for part in _cut(grid, console)]
+
+
+def _fits(grid: Grid, console: Console) -> bool:
+    return Measurement.get(console, console.options.update(max_width=10_000), _table(grid)).maximum <= console.width
+
+
+def _cut(grid: Grid, console: Console) -> list[Grid]:
+    """The grid, or as many parts of it, one below the other, as its width needs."""
+    cuts = [n for n in range(1, len(grid.heads)) if grid.heads[n].group != grid.heads[n - 1].group]
+    if not cuts or _fits(grid, console):
+        return [grid]
+    at = cuts[len(cuts) // 2]
+    parts = []
+    for side in (slice(None, at), slice(at, None)):
+        rows = tuple(replace(row, entries=row.entries[side]) for row in grid.rows)
+        parts += _cut(replace(grid, heads=grid.heads[side], rows=rows), console)
+    return parts
 
 
 def _table(grid: Grid) -> Table:
@@ -94,9 +112,11 @@ def _table(grid: Grid) -> Table:
     for number, head in enumerate(_heads(grid)):
         entries = [row.entries[number] for row in grid.rows]
         strip = max(len(marks(entry.notes)) for entry in entries)
-        body = max(*map(len, map(_number, entries)), *(len(step) - strip for step in head))
+        places = max(len(_places(entry)) for entry in entries)
+        numbers = [_number(entry, places) for entry in entries]
+        body = max(*map(len, numbers), *(len(step) - strip for step in head))
         table.add_column(Text("\n").join(Text(" " * (body + strip - len(step))) + step for step in head), no_wrap=True)
-        columns.append([Text(" " * (body - len(_number(entry)))) + _number(entry) + Text(marks(entry.notes), "dim") for entry in entries])
+        columns.append([Text(" " * (body - len(text))) + text + Text(marks(entry.notes), "dim") for entry, text in zip(entries, numbers)])
     for row, texts in zip(grid.rows, zip(*columns)):
         table.add_row(Text(row.label) + Text(marks(row.notes), "dim"), *texts)
     return table
@@ -114,8 +134,13 @@ def _heads(grid: Grid) -> Iterator[list[Text]]:
         yield [*steps, Text(head.kind, "dim")]
 
 
-def _number(entry: Entry) -> Text:
-    return Text.assemble((entry.text, STYLES[entry.rank]), (f" {entry.spread}" if entry.spread else "", "dim"))
+def _number(entry: Entry, places: int) -> Text:
+    spread = f" {entry.spread}" if entry.spread else ""
+    return Text.assemble((entry.text, STYLES[entry.rank]), (spread, "dim"), (f"{_places(entry):<{places}}", "dim"))
+
+
+def _places(entry: Entry) -> str:
+    return f" ({entry.places})" if entry.places else ""
 
 
 def marks(notes: Sequence[int]) -> str:

@@ -75,6 +75,11 @@ def test_list_names_every_table(benchtool: Callable) -> None:
         (("--table", 1, "--results", "no-such-folder"), "--results no-such-folder: no such folder"),
         (("--table", 1, "--out", "table.pdf"), "--out table.pdf: choose its --format"),
         ((), "--table N"),
+        (("--table", 1, "--by", "expert", "--differences"), "two views of a table; ask for one"),
+        (("--table", 1, "--by", "expert", "--against", "SID"), "two views of a table; ask for one"),
+        (("--table", 1, "--differences"), "no column of the table has measured figures of two methods"),
+        (("--table", 1, "--against", "I-SDI"), "did you mean 'I-SID'?"),
+        (("--table", 1, "--by", "scene"), "unknown breakdown 'scene'"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(arguments: tuple, said: str, benchtool: Callable) -> None:
@@ -101,3 +106,23 @@ def test_works_where_torch_cannot_be_imported(tmp_path: Path) -> None:
     rows = {row["label"]: row for row in json.loads(done.stdout)["rows"]}
     assert rows["SID"]["parameters"]["built"] == 7_760_163
     assert rows["CLAHE"]["cells"][0]["measured"]["images"] == 12
+
+
+def test_views_of_a_table(benchtool: Callable, tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe", scenes=8)
+    write_run(tmp_path / "sid", "sid", "sid", scenes=8, seed=1)
+
+    def records(*arguments: str) -> list[dict]:
+        done = benchtool("report", "--table", 1, "--results", tmp_path, "--format", "json", *arguments)
+        assert done.code == 0, done.err
+        return json.loads(done.out)["records"]
+
+    assert {(r["row"], r["against"]) for r in records("--differences")} == {("SID", "CLAHE"), ("CLAHE", "SID")}
+    assert {(r["row"], r["against"]) for r in records("--against", "CLAHE")} == {("SID", "CLAHE")}
+    assert {r["value"] for r in records("--by", "exposure")} == {-1.5, -1.0, 0.0, 1.0, 1.5, "all"}
+    assert "minus CLAHE" in benchtool("report", "--table", 1, "--results", tmp_path, "--against", "CLAHE").out
+
+
+def test_help_explains_the_views(benchtool: Callable) -> None:
+    out = " ".join(benchtool("report", "--help").out.split())
+    assert "benchtool report --table 1 --differences --against SID" in out and "benchtool report --table 1 --by exposure" in out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import score_rows, write_run, write_scores
+from made_runs import expert_rows, score_rows, write_run, write_scores
 
 from benchtool.core.errors import UserError
 from benchtool.report.frame import read_results, read_run
@@ -158,3 +158,24 @@ def test_what_a_terminal_would_obey_is_not_passed_on(tmp_path: Path) -> None:
     rows = [{**r, "status": "failed", "value": None, "reason": "bad\x1b[2Jfile"} for r in score_rows("me", 5)]
     write_run(tmp_path / "run", rows=rows)
     assert read_results([tmp_path]).evaluations[0].scores("psnr:rgb-u8").reason == "bad?[2Jfile"
+
+
+def test_rows_against_every_target_of_an_evaluation_are_its(tmp_path: Path) -> None:
+    rows = expert_rows("me", 6, ("expert_a", "expert_b", "expert_c"))
+    write_run(tmp_path / "run", rows=rows, target="expert_a+expert_c")
+    evaluation = read_results([tmp_path]).evaluations[0]
+    assert evaluation.entry.roles == ("expert_a", "expert_c")
+    scores = evaluation.scores("psnr:rgb-u8")
+    expected = [r for r in rows if r["metric"] == "psnr" and r["expert"] != "expert_b"]
+    assert scores.values.tolist() == [r["value"] for r in expected]
+    assert scores.experts.tolist() == [r["expert"] for r in expected] and scores.samples.tolist() == [r["sample"] for r in expected]
+    assert len(set(scores.keys)) == 60
+
+
+@pytest.mark.parametrize("lost", ["all of one expert", "one sample of one expert"])
+def test_an_evaluation_lacking_rows_against_an_expert_is_named(lost: str, tmp_path: Path) -> None:
+    rows = expert_rows("me", 6, ("expert_a", "expert_b"))
+    kept = [r for r in rows if r["expert"] == "expert_a"] if lost.startswith("all") else [r for r in rows if r is not rows[-1]]
+    write_run(tmp_path / "run", rows=kept, target="expert_a+expert_b", samples=30)
+    results = read_results([tmp_path])
+    assert results.evaluations == [] and "against expert_b on me, 30 in summary.json" in results.unreadable[0]

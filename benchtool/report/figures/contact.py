@@ -101,7 +101,7 @@ def _shown(label: str, evaluation: Evaluation, metrics: Sequence[Metric]) -> Sho
             name, _, variant = metric.variant.partition(":")
             rows = evaluation.table.filter((pc.field("metric") == name) & (pc.field("variant") == variant) & (pc.field("status") == "ok"))
             values |= {(metric.variant, sample): value for sample, value in zip(rows["sample"].to_pylist(), rows["value"].to_pylist())}
-    return Shown(label, evaluation.folder / "predictions" / entry.dataset / entry.split, values)
+    return Shown(label, evaluation.predictions, values)
 
 
 def choose(samples: Sequence[Sample], shown: Sequence[Shown], seed: int = 0) -> list[Sample]:

@@ -1,0 +1,140 @@
+"""`benchtool bench metrics`: ours and theirs are measured in the same run, and docs/metrics.md has the table the command prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchtool import metrics
+from benchtool.core.errors import UserError
+from benchtool.workflows import bench_metrics, metric_peers
+from benchtool.workflows.bench_metrics import parse_sizes, plan, table
+from benchtool.workflows.metric_peers import CASES, Case, Peer
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+@pytest.fixture
+def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without model files."""
+    for name in ("BENCHTOOL_MODELS", "XDG_CACHE_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "empty"))
+    monkeypatch.delenv("BENCHTOOL_TEST_DATA", raising=False)
+
+
+def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    monkeypatch.setattr(bench_metrics, "CASES", {name: CASES[name] for name in names})
+
+
+def test_figures(benchtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_models: None) -> None:
+    only(monkeypatch, "ssim:gray-uniform7", "loe:full", "niqe:live")
+    done = benchtool("bench", "metrics", "--sizes", "0.05", "--repeats", 2, "--json", tmp_path / "out.json")
+    assert done.code == 0, done.err
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result["threads"] == 1 and result["packages"]["scikit-image"]
+    ssim, pairs, loe, niqe = result["rows"]
+    for row in (ssim, pairs):
+        ours, theirs = row["ours"]["runs"], row["theirs"]["runs"]
+        assert len(ours) == len(theirs) == 2 and ours[0]["value"] != ours[1]["value"]  # another photograph each time
+        assert row["ours"]["median_cpu_s"] == statistics.median(run["cpu_seconds"] for run in ours)
+        assert row["times_faster"] == statistics.median(b["cpu_seconds"] / a["cpu_seconds"] for a, b in zip(ours, theirs))
+        assert row["largest_difference"] == max(abs(a["value"] - b["value"]) for a, b in zip(ours, theirs)) < 1e-6
+        assert f"{row['largest_difference']:.1e}" in done.out or row["largest_difference"] == 0
+    assert (pairs["megapixels"], loe["megapixels"]) == (0.01, 0.05) and "theirs" not in loe and loe["ours"]["runs"][0]["value"] > 0
+    assert "modelparameters.mat not found" in niqe["ours"]["missing"] and "largest_difference" not in niqe
+    assert "(1) model file modelparameters.mat not found\n" in done.out and str(tmp_path) not in done.out
+
+
+def test_a_peer_that_fails_costs_its_own_figures_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, "psnr:rgb-u8")
+    monkeypatch.setattr(bench_metrics, "measure", _peers_die)
+    (row,) = bench_metrics.bench_metrics([0.05], 1)["rows"]
+    assert row["theirs"] == {"missing": "its process ended; out of memory?"} and row["ours"]["runs"][0]["value"] > 10
+
+
+def _peers_die(metric: str, peer: bool, pictures: Path) -> metric_peers.Run:
+    return os._exit(7) if peer else metric_peers.measure(metric, peer, pictures)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.peer and "pyiqa" not in case.peer.title])
+def test_peers_measure_the_same(name: str) -> None:
+    output, reference = bench_metrics._pair("chelsea", 0.01)
+    ours = metrics.find(name).score(output, reference, reference).value
+    assert CASES[name].peer.value(output, reference) == pytest.approx(ours, abs=1e-6 if name != "loe:full" else 1e-9)
+
+
+def test_made_pictures_have_the_size_and_no_flat_region() -> None:
+    output, target = bench_metrics._pair("coffee", 0.5)
+    assert output.shape == (577, 866, 3) and output.mean() > target.mean() + 5
+    window = np.ones((7, 7), np.uint8)
+    assert (cv2.erode(target, window) == cv2.dilate(target, window)).mean() < 1e-3
+    assert np.array_equal(bench_metrics._pair("coffee", 0.5)[0], output)
+
+
+def test_what_ran_long_enough_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, "loe:bimef100")
+    monkeypatch.setattr(bench_metrics, "ENOUGH", 0.0)
+    (row,) = bench_metrics.bench_metrics([0.05], 3)["rows"]
+    assert len(row["ours"]["runs"]) == len(row["theirs"]["runs"]) == 1
+
+
+def test_memory_beyond_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, made = 20_000_000, []
+
+    def take(output: np.ndarray, reference: np.ndarray) -> float:
+        made.append(np.ones(taken, np.uint8).sum())
+        return made[-1]
+
+    monkeypatch.setitem(metric_peers.CASES, "psnr:rgb-u8", Case(Peer("takes memory", take)))
+    monkeypatch.setattr(metric_peers, "SHORT", 3.0)
+    run = metric_peers.measure("psnr:rgb-u8", True, bench_metrics._save(tmp_path / "pair.npy", bench_metrics._pair("coffee", 0.05)))
+    assert run.value == taken and run.calls == len(made) > 1  # the short ones are repeated
+    assert run.extra_bytes is None or taken * 0.9 < run.extra_bytes < taken * 1.5
+
+
+def test_peers_are_not_asked_beyond_their_limits() -> None:
+    rows = {(row.metric, row.megapixels): row.has_peer for row in plan([0.5, 24])}
+    assert rows["loe:full", 0.01] and not rows["loe:full", 24] and rows["psnr:rgb-u8", 24]
+    assert rows["ssim:rgb-gauss", 0.5] and not rows["ssim:rgb-gauss", 24]
+    assert ("ma:nrqm", 0.5) in rows and ("ma:nrqm", 24) not in rows
+
+
+def test_the_documentation_has_the_table_of_the_command() -> None:
+    """Its numbers are those of a machine; columns, metrics, peers and sizes are those of the code."""
+    unmeasured = [
+        {"metric": row.metric, "megapixels": row.megapixels, "ours": {}}
+        | ({"peer": CASES[row.metric].peer.title, "theirs": {}} if row.has_peer else {})
+        for row in plan(bench_metrics.SIZES)
+    ]
+    section = DOCS.read_text().partition("## Speed and agreement")[2].partition("\n## ")[0].splitlines()
+    documented, expected = [
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+        for lines in (section, table({"rows": unmeasured}, markdown=True))
+    ]
+    assert documented[:2] == expected[:2]
+    assert [cells[:3] for cells in documented] == [cells[:3] for cells in expected] and len(expected) > 25
+    assert all(len(cells) == len(bench_metrics.HEADER) for cells in documented)
+    assert "benchtool bench metrics" in "\n".join(section)
+
+
+def test_cells() -> None:
+    row = {"metric": "m", "megapixels": 12.0, "ours": {"runs": [], "median_cpu_s": 0.0123, "extra_mb": 4.4}}
+    row |= {"peer": "p", "theirs": {"runs": [], "median_cpu_s": 12.3, "extra_mb": None}, "times_faster": 1000.4, "largest_difference": 0.0}
+    line = table({"rows": [row]}, markdown=True)[-1]
+    assert line == "| m | p | 12 | 12.3 | 12,300 | 1,000 | 0 | 4 | - |"
+
+
+def test_sizes(benchtool: Callable) -> None:
+    assert parse_sizes("12,0.5,12") == [0.5, 12]
+    for text in ("", "a", "0.01", "60", "1,,2", "nan"):
+        with pytest.raises(UserError, match="megapixels from 0.05 to 50"):
+            parse_sizes(text)
+    done = benchtool("bench", "metrics", "--sizes", "0.01")
+    assert done.code == 2 and done.err.count("\n") == 1
