@@ -53,7 +53,7 @@ def shared(work: Path, data: Path, chosen: Sequence[str] | None = None) -> Itera
         chosen: only these methods.
     """
     brackets, rendered, me_v2 = work / "brackets", work / "real-raws", work / "real-raws-me-v2"
-    yield "real exposure brackets", ["data", "prepare", "brackets", str(data / BRACKETS), str(brackets), "-s", "val=10", "-s", "test=20"]
+    yield "real exposure brackets", ["data", "prepare", "brackets", str(data / BRACKETS), str(brackets), "-s", "val=10", "-s", "test=6"]
     yield "real raws", ["data", "render-me", str(data / RAWS), str(rendered), "--long-edge", str(2 * LONG_EDGE)]
     yield "their middle exposure as the target", ["data", "prepare", "me-v2", str(rendered), str(me_v2)]
     for name in (name for name in methods()[0] if chosen is None or name in chosen):
