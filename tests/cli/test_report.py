@@ -126,3 +126,13 @@ def test_views_of_a_table(benchtool: Callable, tmp_path: Path) -> None:
 def test_help_explains_the_views(benchtool: Callable) -> None:
     out = " ".join(benchtool("report", "--help").out.split())
     assert "benchtool report --table 1 --differences --against SID" in out and "benchtool report --table 1 --by exposure" in out
+
+
+def test_figures_are_drawn_beside_the_table(benchtool: Callable, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "clahe", "clahe")
+    done = benchtool("report", "--table", 1, "--results", tmp_path / "runs", "--figures", tmp_path / "figures")
+    assert done.code == 0 and "ENC Table 1" in done.out
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"enc-1-exposures-me-psnr.png", "enc-1-exposures-me-psnr.pdf", "enc-1-parameters-me-v2-ssim.pdf"} <= drawn
+    assert all(f"wrote {tmp_path / 'figures' / name}" in done.err for name in drawn)
+    assert "not drawn: sheet" in done.err and "not drawn: runtime" in done.err

@@ -189,6 +189,13 @@ def test_published_numbers_and_footnotes_are_on_the_page(pages: dict[str, Page])
             assert " ".join(erratum.text.split()) in page
 
 
+def test_figures_of_measured_tables_are_on_their_pages(site: Path, pages: dict[str, Page]) -> None:
+    shown = [address for tag, address in pages["tables/enc-1.html"].addresses if tag == "img"]
+    assert "../figures/enc-1-exposures-me-psnr.png" in shown and "../figures/enc-1-parameters-me-psnr.png" in shown
+    assert all((site / "tables" / address).with_suffix(".pdf").is_file() for address in shown)
+    assert not [tag for tag, _ in pages["tables/enc-2.html"].addresses if tag == "img"]
+
+
 def test_methods_against_each_other_and_by_exposure(site: Path, pages: dict[str, Page]) -> None:
     enc = load("enc")
     report = fill(enc, enc.table("1"), results_of(site))

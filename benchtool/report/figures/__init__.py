@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 
 def draw(report: Report, results: Results, folder: Path, datasets: Sequence[Dataset] = ()) -> list[Path]:
+    """As `draw_figures`; a line to the person names the figures that were not drawn, and why."""
+    written, refused = draw_figures(report, results, folder, datasets)
+    for line in refused:
+        say(f"not drawn: {line}")
+    return written
+
+
+def draw_figures(report: Report, results: Results, folder: Path, datasets: Sequence[Dataset] = ()) -> tuple[list[Path], list[str]]:
     """Draw every figure of a filled table that there is something to draw for.
 
     Args:
@@ -33,7 +41,7 @@ def draw(report: Report, results: Results, folder: Path, datasets: Sequence[Data
         datasets: those measured on, for contact sheets; others are not looked at.
 
     Returns:
-        The files written. A line to the person names the figures that were not drawn, and why.
+        The files written; and a line for the figures that were not drawn, with the reason.
     """
     import matplotlib
 
@@ -51,9 +59,8 @@ def draw(report: Report, results: Results, folder: Path, datasets: Sequence[Data
             for number, figure in enumerate(figures, 1):
                 stem = f"{report.paper.name}-{report.table.number}-{kind}-{place}" + (f"-{number}" if len(figures) > 1 else "")
                 written += save(figure, folder / stem)
-    for (kind, why), places in refused.items():
-        say(f"not drawn: {kind}{'' if len(places) == asked[kind] else ' of ' + ', '.join(places)}: {why}")
-    return written
+    lines = [f"{kind}{'' if len(places) == asked[kind] else ' of ' + ', '.join(places)}: {why}" for (kind, why), places in refused.items()]
+    return written, lines
 
 
 def _figures(report: Report, results: Results, datasets: Sequence[Dataset]) -> Iterator[tuple[str, str, Callable[[], Sequence[Figure]]]]:

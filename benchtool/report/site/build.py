@@ -153,7 +153,7 @@ def build_site(out: Path, results: Results, datasets: Sequence[Dataset], *, per_
         evaluated = subjects(results.evaluations, shown)
         tables = fill_tables(results, evaluated)
         distributions = write_distributions(folder, evaluated, pages_of)
-        write_tables(folder, tables, pages_of)
+        write_tables(folder, tables, pages_of, results, datasets)
         write_bibliography(folder, references(tables), pages_of)
         _write_methods(folder, evaluated, pages_of)
         missing = _missing(evaluated, datasets)

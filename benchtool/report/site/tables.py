@@ -12,11 +12,13 @@ import jinja2
 
 from benchtool.core.errors import UserError
 from benchtool.core.files import write_text
+from benchtool.core.manifest import Dataset
 from benchtool.papers.load import Library, load, names
 from benchtool.papers.model import Table
 from benchtool.report import csv, json, latex, markdown
 from benchtool.report.breakdown import BY, breakdown
 from benchtool.report.differences import differences
+from benchtool.report.figures import draw_figures
 from benchtool.report.fill import fill, targets
 from benchtool.report.frame import Results
 from benchtool.report.grid import Entry, Grid, GridRow, layout
@@ -26,6 +28,7 @@ from benchtool.report.table import Report
 
 DOWNLOADS = {"CSV": ("csv", csv), "LaTeX": ("tex", latex), "Markdown": ("md", markdown), "JSON": ("json", json)}
 VIEWS = (differences, *(functools.partial(breakdown, by=by) for by in BY))
+FIGURES = "figures"  # folder of the site
 UNITS = {"": 1, "k": 1e3, "M": 1e6}
 _NUMBER = re.compile(r"([+±−-]?)(\d+(?:\.\d+)?)([kM]?)")
 
@@ -143,11 +146,15 @@ def _page(library: Library, table: Table, results: Results, subjects: Sequence[S
     return page
 
 
-def write_tables(out: Path, pages: Sequence[TablePage], environment: jinja2.Environment) -> None:
-    """Write the pages, and beside each the table in every format of DOWNLOADS."""
+def write_tables(
+    out: Path, pages: Sequence[TablePage], environment: jinja2.Environment, results: Results, datasets: Sequence[Dataset]
+) -> None:
+    """Write the pages, beside each the table in every format of DOWNLOADS, and the figures of those with measured rows."""
     template = environment.get_template("table.html.j2")
     for page in pages:
-        text = template.render(root="../", here="tables", page=page, opens=opens, is_measured=is_measured, value=sort_value)
+        figures = draw_figures(page.report, results, out / FIGURES, datasets)[0] if page.measured else []
+        drawn = [f"{FIGURES}/{path.stem}" for path in figures if path.suffix == ".png"]
+        text = template.render(root="../", here="tables", page=page, drawn=drawn, opens=opens, is_measured=is_measured, value=sort_value)
         write_text(out / page.href, text + "\n")
         for suffix, renderer in DOWNLOADS.values():
             write_text(out / f"{page.stem}.{suffix}", renderer.render(page.report))
