@@ -75,9 +75,10 @@ def test_cli_is_light() -> None:
 
 
 def test_no_pickle() -> None:
-    """Nothing pickled is ever loaded: no torch.load, pickle, joblib or numpy's allow_pickle."""
+    """Nothing pickled is ever loaded: no torch.load, pickle, joblib or numpy's allow_pickle; strangers' weights are tensors alone."""
+    safe = 'torch.load(path, map_location="cpu", weights_only=True)'
     for path in FILES:
-        text = path.read_text()
+        text = path.read_text().replace(safe, "") if path.name == "weight_files.py" else path.read_text()
         for word in ("torch.load(", "pickle.load", "import pickle", "joblib", "allow_pickle=True"):
             assert word not in text, f"{path}: {word}"
 

@@ -1,12 +1,13 @@
-"""`benchtool methods`: what methods there are, what one is, and whether one keeps the contract."""
+"""`benchtool methods`: what methods there are, what one is, whether one keeps the contract, and weights that others published."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Optional
 
 import typer
 
-app = typer.Typer(help="List, show and check methods.", no_args_is_help=True)
+app = typer.Typer(help="List, show and check methods, and import published weights.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A method (sid-enc), or a recipe (i-sid) for the method it trains.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print for programs.")]
 MARKS = {True: "✓", False: "✗", None: "–"}
@@ -73,6 +74,30 @@ def check(name: Name, json: Json = False) -> None:
             print(f"{MARKS[c.passed]} {c.point:{width}}  {c.note}")
     if any(c.passed is False for c in checks):
         raise typer.Exit(1)
+
+
+@app.command("import")
+def import_weights(
+    name: Annotated[str, typer.Argument(help="A method (zero-dce).", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Weights: .pth, .safetensors, .npz, .mat.", show_default=False)],
+    out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Run folder.", show_default="runs/NAME-imported")] = None,
+    map: Annotated[Optional[str], typer.Option("--map", help="A map of names (YAML), or 'order' to match by order and shape.")] = None,
+    options: Annotated[Optional[list[str]], typer.Option("--set", "-s", help="option=value of the method; may be repeated.")] = None,
+) -> None:
+    """Make a run of weights that others published; every tensor is accounted for, and nothing in the file is run.
+
+    Example: benchtool methods import zero-dce Epoch99.pth --out runs/zero-dce-imported
+    """
+    from benchtool.core.key_value import values
+    from benchtool.workflows import import_weights as workflow
+
+    done = workflow.import_weights(name, files, out, map, values(options))
+    matched = done.card["matched"]
+    source = f", version {matched['version']}: {matched['source']}" if "version" in matched else ""
+    print(f"{done.run}: {', '.join(file['name'] for file in done.card['files'])}, matched by {matched['by']}{source}")
+    if done.card["left_out"]:
+        print(f"left out, as the map says: {', '.join(done.card['left_out'])}")
+    print(f"licence: {done.card['licence']}\nnext: benchtool evaluate {done.run} --data DIR")
 
 
 def _print_facts(found: dict[str, Any]) -> None:

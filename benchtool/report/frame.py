@@ -48,6 +48,19 @@ class Trained(BaseModel):
     seed: int = 0
 
 
+class ImportedFile(BaseModel):
+    """A file that weights came from."""
+
+    name: Text
+    sha256: Text
+
+
+class Imported(BaseModel):
+    """Weights that `methods import` took from elsewhere."""
+
+    files: list[ImportedFile]
+
+
 class Runtime(BaseModel):
     """Seconds of `enhance` on one picture of (width, height) `size`: the median, and [shortest, longest]."""
 
@@ -98,6 +111,7 @@ class Summary(BaseModel):
     options: dict[str, Any] = {}
     parameters: int = Field(default=0, ge=0)
     trained: Trained | None = None
+    imported: Imported | None = None
     evaluations: list[Entry] = []
 
 

@@ -192,7 +192,9 @@ def _sources(report: Report, chosen: Sequence[Mapping[int, Evaluation]]) -> None
 
 
 def _training(evaluation: Evaluation) -> str:
-    trained = evaluation.summary.trained
+    trained, imported = evaluation.summary.trained, evaluation.summary.imported
+    if imported is not None:
+        return f" (imported weights: {', '.join(f'{file.name}, sha256 {file.sha256[:8]}' for file in imported.files)})"
     if trained is None:
         return ""
     kind = "smoke training, " if trained.smoke else ""

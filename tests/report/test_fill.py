@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import dataclasses
 from pathlib import Path
 
@@ -486,3 +488,12 @@ def test_eleven_methods_of_four_metrics_are_ranked_in_every_column(tmp_path: Pat
     report = fill(Library(ENC.paper, {}, ()), table, read_results([tmp_path]))
     text = terminal.render(report)
     assert len(report.contests) == 12 and text.count("(11)") == text.count("(1)") - 1 == 12  # the legend has a "(1)" too
+
+
+def test_imported_weights_are_told_from_trained_ones(tmp_path: Path) -> None:
+    write_run(tmp_path / "own", "clahe")
+    summary = json.loads((tmp_path / "own" / "summary.json").read_text())
+    summary["imported"] = {"files": [{"name": "weights.pth", "sha256": "ab" * 32, "bytes": 3}], "matched": "by names"}
+    (tmp_path / "own" / "summary.json").write_text(json.dumps(summary))
+    [source] = table_1(tmp_path).sources
+    assert source.startswith("CLAHE: ") and "(imported weights: weights.pth, sha256 abababab)" in source

@@ -41,7 +41,7 @@ TABLE_1 = Table(
         Row("RetinexNet", "retinexnet", citation="wei2018retinexnet"),
         Row("DeepUPE", "deepupe", citation="wang2019deepupe"),
         Row("Zero-DCE", "zero-dce", citation="guo2020zerodce"),
-        Row("Ours w/o L_adv", "msec", "msec-no-adversary", citation="afifi2021msec"),
+        Row("Ours w/o L_adv", "msec-no-adv", "msec-no-adv", citation="afifi2021msec"),
         Row("Ours w/ L_adv", "msec", "msec", citation="afifi2021msec"),
     ),
     panels=(
