@@ -75,19 +75,62 @@ def metrics(
     sizes: Annotated[str, typer.Option(help="Megapixels of the pictures, 0.05 to 50.")] = "0.5,12,24",
     repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the median counts.")] = 5,
     json: Annotated[Optional[Path], typer.Option(help="Write every figure to this file.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables of docs/metrics.md.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as it stands in docs/metrics.md.")] = False,
 ) -> None:
     """Time metrics on made pictures beside independent programs: processor time of one thread, memory, and largest differences.
 
-    Memory is what a call took beyond the pictures. Takes some ten minutes.
+    Memory is what a call took beyond the pictures. Takes some minutes.
 
     Example: benchtool bench metrics --sizes 0.5,12 --json metrics.json
     """
     from benchtool.core.files import write_json
-    from benchtool.workflows.bench_metrics import bench_metrics, parse_sizes, tables
+    from benchtool.workflows.bench_metrics import bench_metrics, parse_sizes, table
 
     result = bench_metrics(parse_sizes(sizes), repeats)
-    for line in tables(result, markdown):
+    for line in table(result, markdown):
         print(line)
+    if json is not None:
+        write_json(json, result)
+
+
+@app.command()
+def retouch(
+    photographs: Annotated[
+        Optional[list[Path]], typer.Argument(help="Photographs; default: four of scikit-image's.", show_default=False)
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds; the least counts.")] = 3,
+    json: Annotated[Optional[Path], typer.Option(help="Write every figure to this file.")] = None,
+) -> None:
+    """Time the making of the retouched set, project it to COCO's 82,783 photographs, and compare with solving at full size.
+
+    Example: benchtool bench retouch --json retouch.json
+    """
+    from benchtool.core.files import write_json
+    from benchtool.workflows.bench_retouch import bench_retouch, table
+
+    result = bench_retouch(photographs or [], repeats)
+    for line in table(result):
+        print(line)
+    if json is not None:
+        write_json(json, result)
+
+
+@app.command()
+def report(
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 3,
+    json: Annotated[Optional[Path], typer.Option(help="Write every figure to this file.")] = None,
+) -> None:
+    """Time a table of eleven methods on all of ME's 5,905 test images: reading, intervals, differences and ranks, printing.
+
+    Example: benchtool bench report --json report.json
+    """
+    from benchtool.core.files import write_json
+    from benchtool.workflows.bench_report import bench_report
+
+    result = bench_report(repeats)
+    print(f"{result['methods']} methods x {result['images']:,} images x {result['metrics']} metrics, {result['cells']} cells; medians of {repeats}")
+    for step, taken in result["steps"].items():
+        print(f"  {step:7} {taken['seconds']:6.2f} s, {taken['cpu_seconds']:6.2f} s of the processor")
+    print(f"  {'all':7} {sum(t['seconds'] for t in result['steps'].values()):6.2f} s")
     if json is not None:
         write_json(json, result)

@@ -101,6 +101,38 @@ def prepare(
         raise typer.Exit(130) from None
 
 
+@app.command("coco-sheet")
+def coco_sheet(
+    src: Annotated[Path, typer.Argument(help="COCO, or any folder of photographs.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder of the dataset.", show_default=False)],
+    option: Annotated[Optional[list[str]], typer.Option("-s", "--set", help="Option of coco-retouch, KEY=VALUE; may be repeated.")] = None,
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+) -> None:
+    """Make contact sheets to choose a cluster's retouching by eye: OUT/sheets/index.html.
+
+    It clusters the photographs and tries coefficients as `data prepare coco-retouch` does, which goes on from there. Give the
+    same -s to both, and the file the page saves to the second as -s choices=choices.csv.
+
+    Example: benchtool data coco-sheet coco retouched -s clusters=100
+    """
+    from benchtool.core.console import say
+    from benchtool.core.key_value import values
+    from benchtool.datasets.coco_retouch import coco_sheet as write
+    from benchtool.datasets.prepare import read_options
+
+    try:
+        page, failures = write(src, out, read_options("coco-retouch", values(option)), jobs)
+    except KeyboardInterrupt:
+        say(f"\nstopped; what is finished is kept in {out}: run the same command again to continue")
+        raise typer.Exit(130) from None
+    if page:
+        print(f"{page}: open it in a browser")
+    for failure in failures:
+        say(f"failed: {failure.item}: {failure.reason}")
+    if failures:
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_all() -> None:
     """List the datasets, and what each can be told with -s.
@@ -112,6 +144,101 @@ def list_all() -> None:
     for name in catalog.names("datasets"):
         options = ", ".join(f"{key}={value}" for key, value in catalog.dataclass_fields("datasets", name, "Options").items())
         print(f"{name:14} {catalog.facts('datasets', name).title}" + (f"   -s {options}" if options else ""))
+
+
+@app.command("check")
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dataset.", show_default=False)],
+    quick: Annotated[bool, typer.Option("--quick", help="Files and headers only: no hashes, no pixels.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything that was found, as JSON.")] = False,
+    root: Annotated[Optional[list[str]], typer.Option(help="Where a root's folder is, NAME=DIR; may be repeated.")] = None,
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+) -> None:
+    """Check a dataset: files, pairs, exposures, and whether a scene has leaked from one split into another.
+
+    Pictures are compared with those of all other scenes, whatever their exposure, also rotated or mirrored.
+    Exit code 1 if there are errors, 0 if there are warnings only.
+
+    Example: benchtool data check me
+    """
+    from benchtool.core.key_value import pairs
+    from benchtool.core.manifest import open_dataset
+    from benchtool.datasets.check import run, show
+
+    checked = run.check(open_dataset(folder, pairs("--root", root)), quick=quick, jobs=jobs)
+    print(show.as_json(checked) if as_json else show.as_text(checked))
+    if checked.of("error"):
+        raise typer.Exit(1)
+
+
+@app.command("info")
+def info(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dataset.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+    sheet: Annotated[Optional[Path], typer.Option(metavar="FILE.png", help="Draw a sheet of samples to this file.")] = None,
+    curves: Annotated[Optional[Path], typer.Option(metavar="FILE.png", help="Draw the exposure adjustment curves of its pairs.")] = None,
+    pictures: Annotated[int, typer.Option(min=1, help="Inputs and targets looked at, spread evenly; likewise pairs of each curve.")] = 100,
+    root: Annotated[Optional[list[str]], typer.Option(help="Where a root's folder is, NAME=DIR; may be repeated.")] = None,
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+) -> None:
+    """Say what a dataset holds: counts, sizes, brightness, terms, what it was made from, what is missing.
+
+    Exit code 1 if some pictures could not be read: they are listed.
+
+    Example: benchtool data info me --sheet me.png --curves me-curves.png
+    """
+    from benchtool.core.console import say
+    from benchtool.core.key_value import pairs
+    from benchtool.core.manifest import open_dataset
+    from benchtool.datasets import describe, show_description
+
+    dataset = open_dataset(folder, pairs("--root", root))
+    found, failures = describe.describe(dataset, pictures, jobs)
+    print(show_description.as_json(found) if as_json else show_description.as_text(found))
+    if sheet or curves:
+        from benchtool.datasets import adjustment
+        from benchtool.datasets import sheet as sheets
+
+        if sheet:
+            say(f"{sheet}: {sheets.write_sheet(dataset, sheet)} scenes")
+        if curves:
+            of_groups, unread = adjustment.curves(dataset, pictures, jobs)
+            failures += unread
+            adjustment.write_curves(dataset, of_groups, curves)
+            say(f"{curves}: {', '.join(of_groups)}")
+    if failures:
+        say(f"{len(failures)} pictures could not be looked at:")
+        for failure in failures:
+            say(f"  {failure.item}: {failure.reason}")
+        raise typer.Exit(1)
+
+
+@app.command("card")
+def card(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dataset.", show_default=False)],
+    out: Annotated[Optional[Path], typer.Option("-o", "--out", metavar="CARD.md", help="Write it here; default: standard output.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Check hashes and pixels, too, as `data check` does.")] = False,
+    root: Annotated[Optional[list[str]], typer.Option(help="Where a root's folder is, NAME=DIR; may be repeated.")] = None,
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+) -> None:
+    """Write a dataset's card in Markdown: terms, citation, counts, how it was made, and what a check finds.
+
+    Example: benchtool data card me --full -o me/CARD.md
+    """
+    from benchtool.core.console import say
+    from benchtool.core.files import write_text
+    from benchtool.core.key_value import pairs
+    from benchtool.core.manifest import open_dataset
+    from benchtool.datasets.check import run
+    from benchtool.workflows import dataset_card
+
+    dataset = open_dataset(folder, pairs("--root", root))
+    text = dataset_card.card(dataset, run.check(dataset, quick=not full, jobs=jobs))
+    if out is None:
+        print(text, end="")
+    else:
+        write_text(out, text)
+        say(f"{out}: the card of {dataset.facts.name}")
 
 
 def _report(outcome: Outcome | Rendered, out: Path) -> None:

@@ -121,13 +121,15 @@ def test_every_method_is_in_the_committed_baseline() -> None:
 
 
 def test_the_committed_baseline_holds(benchtool: Callable, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Rebuilt from nothing: every method without training, one with; on real brackets and raws too where they are at hand."""
+    """Rebuilt from nothing: methods without training (the two slow ones aside), one with; on real brackets and raws where at hand."""
     from benchtool.workflows.mini_benchmark import methods
+
+    chosen = {*methods()[0], "sid"} - {"lime", "dual"}
 
     try:
         data = ["--data", request.getfixturevalue("real_data")]
     except pytest.skip.Exception:
         data = []
-    done = benchtool("regress", "check", "--work", tmp_path / "a work", *data, "--methods", ",".join([*methods()[0], "sid"]))
+    done = benchtool("regress", "check", "--work", tmp_path / "a work", *data, "--methods", ",".join(sorted(chosen)))
     assert done.code == 0, done.out + done.err
-    assert {f.method for f in read_figures([tmp_path / "a work"])} == {*methods()[0], "sid"}
+    assert {f.method for f in read_figures([tmp_path / "a work"])} == chosen
