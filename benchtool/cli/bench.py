@@ -128,7 +128,10 @@ def report(
     from benchtool.workflows.bench_report import bench_report
 
     result = bench_report(repeats)
-    print(f"{result['methods']} methods x {result['images']:,} images x {result['metrics']} metrics, {result['cells']} cells; medians of {repeats}")
+    print(
+        f"{result['methods']} methods x {result['images']:,} images x {result['metrics']} metrics, {result['cells']} cells; "
+        f"medians of {repeats}"
+    )
     for step, taken in result["steps"].items():
         print(f"  {step:7} {taken['seconds']:6.2f} s, {taken['cpu_seconds']:6.2f} s of the processor")
     print(f"  {'all':7} {sum(t['seconds'] for t in result['steps'].values()):6.2f} s")

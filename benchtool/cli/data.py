@@ -79,7 +79,9 @@ def prepare(
     name: Annotated[str, typer.Argument(help="The dataset to make, such as me-v2.", show_default=False)],
     src: Annotated[Path, typer.Argument(help="Folder of what it is made from.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="Folder of the dataset.", show_default=False)],
-    option: Annotated[Optional[list[str]], typer.Option("-s", "--set", help="An option of the dataset, KEY=VALUE; may be repeated.")] = None,
+    option: Annotated[
+        Optional[list[str]], typer.Option("-s", "--set", help="An option of the dataset, KEY=VALUE; may be repeated.")
+    ] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the images into OUT; without it they stay where they are.")] = False,
     jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
 ) -> None:

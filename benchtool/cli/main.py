@@ -35,7 +35,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
-    plugin: Annotated[Optional[list[str]], typer.Option(help="A Python file with a third-party method, dataset or metric; may be repeated.")] = None,
+    plugin: Annotated[
+        Optional[list[str]], typer.Option(help="A Python file with a third-party method, dataset or metric; may be repeated.")
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     for path in plugin or ():
@@ -71,5 +73,6 @@ def run(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        print(f"benchtool: {error.strerror}: {error.filename or 'the output folder'}; free some space or choose another place, then run the same command again", file=sys.stderr)
+        where, advice = error.filename or "the output folder", "free some space or choose another place, then run the same command again"
+        print(f"benchtool: {error.strerror}: {where}; {advice}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -18,9 +18,16 @@ Results = Annotated[
 File = Annotated[Optional[Path], typer.Option(help="The baseline file; default: results/baseline.json.", show_default=False)]
 Work = Annotated[
     Optional[Path],
-    typer.Option(help="Build the mini-benchmark in this folder and keep it; what is there is used again. Default: anew.", show_default=False),
+    typer.Option(
+        help="Build the mini-benchmark in this folder and keep it; what is there is used again. Default: anew.", show_default=False
+    ),
 ]
-Data = Annotated[Optional[Path], typer.Option(help="Folder of real brackets and raws; default: $BENCHTOOL_TEST_DATA.", show_default=False)]
+Data = Annotated[
+    Optional[Path],
+    typer.Option(
+        help="Folder of real brackets and raws; default: $BENCHTOOL_TEST_DATA, or shared/data beside the checkout.", show_default=False
+    ),
+]
 Methods = Annotated[Optional[str], typer.Option(help="Only these, comma-separated.", show_default=False)]
 
 
@@ -44,7 +51,11 @@ def check(
         print(f"{found.checked:,} figures checked against {baseline or _default()} ({made}): {len(found.moved)} moved")
         for moved in found.moved:
             print(f"  {moved}")
-        for title, figures in (("not in the baseline", found.new), ("not measured here", found.absent), ("data of other bytes", found.other_data)):
+        for title, figures in (
+            ("not in the baseline", found.new),
+            ("not measured here", found.absent),
+            ("data of other bytes", found.other_data),
+        ):
             if figures:
                 print(f"{title}: {'; '.join(map(str, figures[:5]))}" + (f" and {len(figures) - 5} more" if len(figures) > 5 else ""))
     if found.moved:
@@ -52,9 +63,7 @@ def check(
 
 
 @app.command()
-def update(
-    results: Results = None, baseline: File = None, work: Work = None, data: Data = None, methods: Methods = None
-) -> None:
+def update(results: Results = None, baseline: File = None, work: Work = None, data: Data = None, methods: Methods = None) -> None:
     """Write measured figures into the baseline; its other figures and its tolerances stay.
 
     Example: benchtool regress update --results runs --baseline our-baseline.json
@@ -101,8 +110,6 @@ def _figures(results: list[Path] | None, work: Path | None, data: Path | None, m
 
 def _built(work: Path, data: Path | None, chosen: list[str] | None) -> list[Figure]:
     """Build the mini-benchmark in `work`."""
-    import os
-
     from benchtool.core.console import say
     from benchtool.core.errors import UserError
     from benchtool.workflows import mini_benchmark, regress
@@ -110,12 +117,12 @@ def _built(work: Path, data: Path | None, chosen: list[str] | None) -> list[Figu
 
     if data is not None and not mini_benchmark.at_hand(data):
         raise UserError(f"--data {data}: {mini_benchmark.BRACKETS} and {mini_benchmark.RAWS} are not in it")
-    place = data or (Path(os.environ["BENCHTOOL_TEST_DATA"]) if os.environ.get("BENCHTOOL_TEST_DATA") else None)
+    place = data or mini_benchmark.default_data()
     steps = list(mini_benchmark.mini(work / "mini", chosen))
     if mini_benchmark.at_hand(place):
         steps += mini_benchmark.shared(work / "shared", place, chosen)
     else:
-        say("no real brackets and raws are at hand (--data, or $BENCHTOOL_TEST_DATA), so the figures on them are not measured")
+        say("no real brackets and raws are at hand (give --data, or set BENCHTOOL_TEST_DATA): the figures on them are not measured")
     run_steps(steps, "the mini-benchmark")
     folders = [folder for part in ("mini", "shared") if (folder := work / part / "runs").is_dir()]
     return [figure for figure in regress.read_figures(folders) if chosen is None or figure.method in chosen]

@@ -46,7 +46,8 @@ def report(
         Optional[Path], typer.Option(help="Draw the table's figures into this folder too.", metavar="DIR", show_default=False)
     ] = None,
     data: Annotated[
-        Optional[list[Path]], typer.Option(help="A measured dataset, for contact sheets; may be repeated.", metavar="DIR", show_default=False)
+        Optional[list[Path]],
+        typer.Option(help="A measured dataset, for contact sheets; may be repeated.", metavar="DIR", show_default=False),
     ] = None,
     list_all: Annotated[bool, typer.Option("--list", help="List the papers and their tables.")] = False,
 ) -> None:

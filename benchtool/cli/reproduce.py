@@ -13,8 +13,12 @@ def reproduce(
     data: Annotated[Path, typer.Option(help="Folder of prepared datasets, each in a folder of its name.")] = Path("data"),
     runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what there is and what is missing, and run nothing.")] = False,
-    shell: Annotated[Optional[Path], typer.Option(help="Write what is due as a shell script instead.", metavar="FILE", show_default=False)] = None,
-    slurm: Annotated[Optional[Path], typer.Option(help="Write it as a SLURM job array instead.", metavar="FILE", show_default=False)] = None,
+    shell: Annotated[
+        Optional[Path], typer.Option(help="Write what is due as a shell script instead.", metavar="FILE", show_default=False)
+    ] = None,
+    slurm: Annotated[
+        Optional[Path], typer.Option(help="Write it as a SLURM job array instead.", metavar="FILE", show_default=False)
+    ] = None,
 ) -> None:
     """Train and evaluate what a table needs, and print the table.
 

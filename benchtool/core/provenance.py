@@ -11,7 +11,19 @@ from typing import Any
 
 from benchtool.core.catalog import PACKAGE
 
-PACKAGES = ("torch", "rawpy", "numpy", "opencv-python-headless", "pillow", "scikit-image", "accelerate", "safetensors", "pyiqa", "pandas", "pyarrow")
+PACKAGES = (
+    "torch",
+    "rawpy",
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "scikit-image",
+    "accelerate",
+    "safetensors",
+    "pyiqa",
+    "pandas",
+    "pyarrow",
+)
 
 
 def version(package: str) -> str | None:

@@ -37,7 +37,8 @@ def sort_all(scenes: dict[str, list[Path]], jobs: int | None = None) -> tuple[di
     items = [(str(path), path) for paths in scenes.values() for path in paths]
     failures = run_batch(luminance, items, brightness.__setitem__, label="measure", jobs=jobs, unit="img") if items else []
     ordered = {
-        scene: sorted((p for p in paths if str(p) in brightness), key=lambda p: (brightness[str(p)], p.name)) for scene, paths in scenes.items()
+        scene: sorted((p for p in paths if str(p) in brightness), key=lambda p: (brightness[str(p)], p.name))
+        for scene, paths in scenes.items()
     }
     return ordered, failures
 
@@ -62,5 +63,7 @@ def pictures(folder: Path) -> list[Path]:
 
 def folders_of_pictures(src: Path) -> dict[str, list[Path]]:
     """Every folder below `src` that holds images: `day/door` -> them."""
-    below: Iterable[Path] = sorted(p for p in src.rglob("*") if p.is_dir() and not any(part.startswith(".") for part in p.relative_to(src).parts))
+    below: Iterable[Path] = sorted(
+        p for p in src.rglob("*") if p.is_dir() and not any(part.startswith(".") for part in p.relative_to(src).parts)
+    )
     return {folder.relative_to(src).as_posix(): found for folder in below if (found := pictures(folder))}

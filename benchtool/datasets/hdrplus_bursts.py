@@ -13,7 +13,7 @@ from benchtool.core.errors import UserError
 from benchtool.core.files import Journal, clear_temporary, sha256_bytes, sha256_file
 from benchtool.core.images import write_image
 from benchtool.core.manifest import Facts, Image, Sample, safe_name, write_dataset
-from benchtool.core.pool import Failure, run_batch
+from benchtool.core.pool import run_batch
 from benchtool.core.provenance import version
 from benchtool.core.seeds import generator, seed_of
 from benchtool.core.spec import DatasetSpec

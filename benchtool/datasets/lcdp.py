@@ -29,10 +29,10 @@ def layout(src: Path, options: None) -> Layout:
     required(src, found, "'input' beside 'gt' (and valid-input, valid-gt, test-input, test-gt)")
     pairs = {split: join(*both) for split, both in found.items()}
     missing = [f"{' and '.join(FOLDERS[split])} (the {split} split)" for split in FOLDERS if split not in pairs]
-    return Layout(
-        "input and gt", [draft for split, two in pairs.items() for draft in drafts(src, two, split, prefix=f"{split}_")], {"lcdp": src},
-        missing=missing + [text for two in pairs.values() for text in two.missing], failures=[f for two in pairs.values() for f in two.failures],
-    )  # fmt: skip
+    missing += [text for two in pairs.values() for text in two.missing]
+    failures = [failure for two in pairs.values() for failure in two.failures]
+    samples = [draft for split, two in pairs.items() for draft in drafts(src, two, split, prefix=f"{split}_")]
+    return Layout("input and gt", samples, {"lcdp": src}, missing=missing, failures=failures)
 
 
 def _parts(place: Path) -> dict[str, tuple[Path, Path]]:

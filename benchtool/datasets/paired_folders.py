@@ -77,7 +77,9 @@ def _by_key(folder: Path, key: Callable[[Path], str], pairs: Pairs) -> dict[str,
     return found
 
 
-def drafts(src: Path, pairs: Pairs, split: str | Callable[[str], str], role: str = "label", prefix: str = "", **same: object) -> list[Draft]:
+def drafts(
+    src: Path, pairs: Pairs, split: str | Callable[[str], str], role: str = "label", prefix: str = "", **same: object
+) -> list[Draft]:
     """A sample for each pair, a scene of its own.
 
     Args:

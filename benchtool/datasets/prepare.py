@@ -133,7 +133,9 @@ def prepare(
     _roles_are_known(layout)
     read, failures = _read(layout, Path(out), copy, jobs)
     failures = [*layout.failures, *failures]
-    samples = [_sample(draft, layout, read) for draft in layout.drafts if all(_key(layout, f) in read for f in (*draft.inputs, *draft.targets))]
+    samples = [
+        _sample(draft, layout, read) for draft in layout.drafts if all(_key(layout, f) in read for f in (*draft.inputs, *draft.targets))
+    ]
     notes = [f"layout: {layout.title}", *layout.notes, *_count_notes(spec, samples), *_missing_notes(layout)]
     if not samples:
         return Outcome(None, failures, notes)
@@ -282,4 +284,6 @@ def _count_notes(spec: DatasetSpec, samples: Sequence[Sample]) -> list[str]:
 
 def _missing_notes(layout: Layout) -> list[str]:
     more = len(layout.missing) - NAMED
-    return [f"missing: {text}" for text in layout.missing[:NAMED]] + ([f"missing: {more:,} more, listed in dataset.json"] if more > 0 else [])
+    return [f"missing: {text}" for text in layout.missing[:NAMED]] + (
+        [f"missing: {more:,} more, listed in dataset.json"] if more > 0 else []
+    )

@@ -161,5 +161,7 @@ def _drafts(src: Path, number: int, split: str, chosen: dict[str, Path]) -> list
     files = {kind: path.relative_to(src).as_posix() for kind, path in chosen.items()}
     targets = tuple(File(files[role], role) for role in ("middle", "label") if role in files)
     return [
-        Draft(f"{number:03}_{kind}", f"{number:03}", split, (File(files[kind]),), targets, subset=kind) for kind in ("under", "over") if kind in files
+        Draft(f"{number:03}_{kind}", f"{number:03}", split, (File(files[kind]),), targets, subset=kind)
+        for kind in ("under", "over")
+        if kind in files
     ]

@@ -173,7 +173,8 @@ def evaluate_detections(
     write_text(folder / "pr_curve.csv", "\n".join(["threshold,precision,recall", *lines, ""]))
     result = {
         "method": loaded.name, "checkpoint": loaded.checkpoint, "dataset": dataset.facts.name, "variant": dataset.facts.variant,
-        "split": split, "fingerprint": dataset.facts.fingerprint, "images": len(names), "faces": faces, "detections": sum(map(len, detections.values())),
+        "split": split, "fingerprint": dataset.facts.fingerprint, "images": len(names), "faces": faces,
+        "detections": sum(map(len, detections.values())),
         "images_without_detections": len(names.keys() - detections.keys()), "iou": IOU, "ap_exact": exact.average_precision,
         "ap_tool": tool.average_precision, "detector_file": {"name": Path(file).name, "sha256": sha256_file(file)}, "finished": now(),
     }  # fmt: skip

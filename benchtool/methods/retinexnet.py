@@ -21,7 +21,12 @@ SPEC = MethodSpec(
     published_parameters="ENC Table 1 prints 1.70M (444,613 x 4 bytes are 1.70 MiB)",
     faithful="released",
     departures=(
-        Departure("way up of the second network", paper="skip connections", released="added; a PyTorch port concatenates", ours="added; skip: concat for the port"),
+        Departure(
+            "way up of the second network",
+            paper="skip connections",
+            released="added; a PyTorch port concatenates",
+            ours="added; skip: concat for the port",
+        ),
         Departure("denoising", paper="BM3D of the reflectance", released="not in the code's path", ours="released"),
         Departure(
             "beyond the border",
@@ -29,7 +34,9 @@ SPEC = MethodSpec(
             released="zeros; a PyTorch port repeats the last pixels",
             ours="zeros; border: replicate for the port",
         ),
-        Departure("gradients at the border", paper="not given", released="TensorFlow's zero padding", ours="neighbours inside the image only"),
+        Departure(
+            "gradients at the border", paper="not given", released="TensorFlow's zero padding", ours="neighbours inside the image only"
+        ),
     ),
     licence="own code; published weights MIT, not included",
     tiling="approximate",

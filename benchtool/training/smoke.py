@@ -27,7 +27,9 @@ def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
 
     def less(stage: StageRecipe) -> StageRecipe:
         patch = min(smallest[0], PATCH, stage.patch or PATCH) // MULTIPLE * MULTIPLE
-        samples = min(sum(s.shown_at(chosen) for s in train) for chosen in _choices(stage, dataset)) if stage.exposures != "all" else len(train)
+        samples = (
+            min(sum(s.shown_at(chosen) for s in train) for chosen in _choices(stage, dataset)) if stage.exposures != "all" else len(train)
+        )
         accumulate = min(stage.accumulate, max(1, samples // processes))
         return stage.model_copy(
             update={

@@ -92,4 +92,6 @@ def write_run(folder: Path, number: int) -> None:
         "variant": "made", "protocol_sha256": "p" * 64, "target": "expert_c", "finished": "2026-01-01T00:00:00+00:00", "complete": True,
         "samples": len(scenes), "exposure_groups": {"under": [-1.5, -1.0], "over": [0.0, 1.0, 1.5]},
     }  # fmt: skip
-    write_json(folder / "summary.json", json.loads(json.dumps({"schema": 1, "run": folder.name, "method": folder.name, "evaluations": [entry]})))
+    write_json(
+        folder / "summary.json", json.loads(json.dumps({"schema": 1, "run": folder.name, "method": folder.name, "evaluations": [entry]}))
+    )

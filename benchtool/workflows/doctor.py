@@ -76,7 +76,12 @@ def _machine() -> list[Check]:
     gib = 2**30
     return [
         Check("benchtool", "ok", version("benchtool") or "not installed as a package"),
-        Check("python", "ok" if new_enough else "missing", platform.python_version(), "" if new_enough else "everything: 3.11 or newer is needed"),
+        Check(
+            "python",
+            "ok" if new_enough else "missing",
+            platform.python_version(),
+            "" if new_enough else "everything: 3.11 or newer is needed",
+        ),
         Check("cores", "ok", f"{default_jobs()} usable of {os.cpu_count()}"),
         Check("memory", "ok", f"{memory.available / gib:.1f} GiB free of {memory.total / gib:.1f}"),
         Check("disk", "ok", f"{disk.free / gib:.1f} GiB free here"),
@@ -87,12 +92,19 @@ def _packages() -> list[Check]:
     checks = []
     for module, (distribution, use) in REQUIRED.items():
         problem = _import_problem(module)
-        checks.append(Check(distribution, "missing" if problem else "ok", problem or version(distribution) or "present", use if problem else ""))
+        checks.append(
+            Check(distribution, "missing" if problem else "ok", problem or version(distribution) or "present", use if problem else "")
+        )
     checks += [_libraw(), _cuda()]
     others = [name for name in OTHER_CV2 if version(name)]
     if others:
         checks.append(
-            Check("second OpenCV", "warning", ", ".join(others), "whichever was installed last is used; uninstall all, then reinstall opencv-python-headless")
+            Check(
+                "second OpenCV",
+                "warning",
+                ", ".join(others),
+                "whichever was installed last is used; uninstall all, then reinstall opencv-python-headless",
+            )
         )
     for module, (distribution, use) in OPTIONAL.items():
         present = importlib.util.find_spec(module) is not None  # not imported: pyiqa takes seconds
@@ -138,4 +150,6 @@ def _models() -> list[Check]:
 
 def _programs() -> list[Check]:
     found = {name: shutil.which(name) for name in PROGRAMS}
-    return [Check(name, "ok" if path else "absent", path or "not installed", "" if path else PROGRAMS[name]) for name, path in found.items()]
+    return [
+        Check(name, "ok" if path else "absent", path or "not installed", "" if path else PROGRAMS[name]) for name, path in found.items()
+    ]

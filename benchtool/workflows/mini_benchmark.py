@@ -7,6 +7,7 @@ a folder with them is at hand.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def mini(work: Path, chosen: Sequence[str] | None = None) -> Iterator[Step]:
         yield f"{name} on it", _evaluate(name, me, "train", work / "runs" / name)
     for name in (name for name in learned if chosen is None or name in chosen):
         run = work / "runs" / name
-        small = [part for key, value in catalog.facts("methods", name).check.items() for part in ("-s", f"options.{key}={json.dumps(value)}")]
+        small = [
+            part for key, value in catalog.facts("methods", name).check.items() for part in ("-s", f"options.{key}={json.dumps(value)}")
+        ]
         train = ["train", name, "--data", str(me), "--out", str(run), "--smoke", "--device", "cpu", *small]
         yield f"a short training of a small {name}", train
         yield f"{name} on it", _evaluate(str(run), me, "test", run)
@@ -59,6 +62,13 @@ def shared(work: Path, data: Path, chosen: Sequence[str] | None = None) -> Itera
     for name in (name for name in methods()[0] if chosen is None or name in chosen):
         yield f"{name} on brackets", _evaluate(name, brackets, "test", work / "runs" / name)
         yield f"{name} on real raws", _evaluate(name, me_v2, "train", work / "runs" / name)
+
+
+def default_data() -> Path | None:
+    """Where real brackets and raws are looked for: `$BENCHTOOL_TEST_DATA`, else `shared/data` beside the checkout."""
+    named = os.environ.get("BENCHTOOL_TEST_DATA")
+    beside = catalog.PACKAGE.parent.parent / "shared" / "data"
+    return Path(named) if named else beside if beside.is_dir() else None
 
 
 def at_hand(data: Path | None) -> bool:

@@ -161,7 +161,10 @@ def read_figures(folders: Iterable[Path]) -> list[Figure]:
 
 def _figure(summary: _Summary, entry: _Measured) -> Figure:
     versions = {metric: catalog.facts("metrics", metric.partition(":")[0]).version for metric in entry.means}
-    same = {key: getattr(entry, key) for key in ("dataset", "variant", "fingerprint", "split", "protocol", "target", "checkpoint", "samples", "means")}
+    same = {
+        key: getattr(entry, key)
+        for key in ("dataset", "variant", "fingerprint", "split", "protocol", "target", "checkpoint", "samples", "means")
+    }
     kind = DETERMINISTIC if summary.trained is None else TRAINED
     smoke = summary.trained is not None and summary.trained.smoke
     return Figure(method=summary.method, recipe=summary.recipe, options=summary.options, kind=kind, smoke=smoke, versions=versions, **same)
@@ -188,7 +191,11 @@ def update(path: Path, figures: Sequence[Figure]) -> Baseline:
     new = {figure.identity for figure in figures}
     kept = [figure for figure in before.figures if figure.identity not in new] if before else []
     everything = sorted([*kept, *figures], key=lambda figure: str(figure.identity))
-    made = {"time": now(), "benchtool": version("benchtool"), **{name: version(name) for name in ("torch", "numpy", "rawpy", "opencv-python-headless")}}
+    made = {
+        "time": now(),
+        "benchtool": version("benchtool"),
+        **{name: version(name) for name in ("torch", "numpy", "rawpy", "opencv-python-headless")},
+    }
     baseline = Baseline(made=made, tolerances=before.tolerances if before else TOLERANCES, figures=everything)
     write_json(path, baseline.model_dump())
     return baseline

@@ -152,9 +152,15 @@ def _trained(run: Path, recipe: Recipe, dataset: Dataset) -> tuple[State, str]:
 
 def _evaluated(run: Path, panel: Panel, protocol: str, dataset: Dataset) -> tuple[State, str]:
     entries = (read_json(run / "summary.json") if (run / "summary.json").is_file() else {}).get("evaluations", [])
-    alike = [e for e in entries if (e["dataset"], e["split"], e["protocol"], e["target"]) == (panel.dataset, panel.split, protocol, panel.target)]
+    alike = [
+        e for e in entries if (e["dataset"], e["split"], e["protocol"], e["target"]) == (panel.dataset, panel.split, protocol, panel.target)
+    ]
     for entry in alike:
-        if entry["fingerprint"] == dataset.facts.fingerprint and entry["protocol_sha256"] == read_protocol(protocol).sha256 and entry["complete"]:
+        if (
+            entry["fingerprint"] == dataset.facts.fingerprint
+            and entry["protocol_sha256"] == read_protocol(protocol).sha256
+            and entry["complete"]
+        ):
             return _current(run, entry)
     return "due", "measured on other data, or by another protocol file: to be measured again" if alike else ""
 

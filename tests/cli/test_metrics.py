@@ -290,7 +290,9 @@ def test_radiance_files_for_the_hdr_metrics(tmp_path: Path, benchtool: Callable)
     stored = [read_image(tmp_path / folder / "a.hdr").astype(float) for folder in ("out", "ref")]
     expected = peak_signal_noise_ratio(*stored, data_range=1)
     for out, ref in (("out/a.hdr", "ref/a.hdr"), ("out", "ref")):
-        done = benchtool("metrics", "measure", tmp_path / out, "--target", tmp_path / ref, "--metrics", "psnr-l,psnr", "--jobs", "1", "--json")
+        done = benchtool(
+            "metrics", "measure", tmp_path / out, "--target", tmp_path / ref, "--metrics", "psnr-l,psnr", "--jobs", "1", "--json"
+        )
         assert done.code == 0, done.err
         scores = json.loads(done.out)["images"][0]["scores"]
         assert scores["psnr-l:linear"]["value"] == pytest.approx(expected, abs=1e-4) and scores["psnr:rgb-u8"]["status"] == "n/a"

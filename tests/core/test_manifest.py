@@ -27,7 +27,11 @@ def test_round_trip(tmp_path: Path) -> None:
     write_dataset(tmp_path, FACTS, written)
     opened = open_dataset(tmp_path)
     assert opened.samples == written
-    assert opened.facts.counts == {"train": {"samples": 1, "scenes": 1}, "val": {"samples": 0, "scenes": 0}, "test": {"samples": 1, "scenes": 1}}
+    assert opened.facts.counts == {
+        "train": {"samples": 1, "scenes": 1},
+        "val": {"samples": 0, "scenes": 0},
+        "test": {"samples": 1, "scenes": 1},
+    }
     assert opened.path(opened.samples[0].inputs[0]) == (tmp_path / "a.png").resolve()
     assert opened.samples[0].exposure == -1.5 and opened.group(opened.samples[0]) == "under"
     assert opened.group(sample(inputs=(dataclasses.replace(image(), ev=7.0),))) is None

@@ -12,7 +12,7 @@ import pytest
 from skimage import data as photographs
 
 from benchtool.core.errors import UserError
-from benchtool.core.images import orient, read_image, read_picture, write_image
+from benchtool.core.images import orient, read_picture, write_image
 from benchtool.core.manifest import open_dataset
 from benchtool.datasets.hdrplus_synthesis import Frame, exposure_time, extra_variance, read_frame, synthesise, ten_bits
 from benchtool.datasets.prepare import prepare

@@ -54,7 +54,11 @@ def test_brackets_with_every_shot(tmp_path: Path) -> None:
     assert {name: pair for name, pair in pairs.items() if name.startswith("a_")} == {
         "a_1": ("a/1.JPG", "a/2.JPG"), "a_3": ("a/3.JPG", "a/2.JPG"), "a_4": ("a/4.JPG", "a/2.JPG"),
     }  # fmt: skip
-    assert {s.sample: s.subset for s in open_dataset(tmp_path / "out").samples if s.scene == "a"} == {"a_1": "under", "a_3": "over", "a_4": "over"}
+    assert {s.sample: s.subset for s in open_dataset(tmp_path / "out").samples if s.scene == "a"} == {
+        "a_1": "under",
+        "a_3": "over",
+        "a_4": "over",
+    }
 
 
 def test_what_is_short_or_broken_is_named(benchtool: Callable, tmp_path: Path) -> None:
@@ -109,7 +113,11 @@ def test_copies_stand_on_their_own_and_resume(tmp_path: Path) -> None:
     (tmp_path / "src").rename(tmp_path / "gone")
     again = open_dataset(tmp_path / "out")
     assert all(sha256_file(again.path(i)) == i.sha256 for s in again.samples for i in (*s.inputs, *s.targets))
-    assert again.facts.fingerprint == first.facts.fingerprint == prepare("brackets", tmp_path / "gone", tmp_path / "two", jobs=1).dataset.facts.fingerprint
+    assert (
+        again.facts.fingerprint
+        == first.facts.fingerprint
+        == prepare("brackets", tmp_path / "gone", tmp_path / "two", jobs=1).dataset.facts.fingerprint
+    )
 
 
 def sice(folder: Path, label: str = "Label") -> Path:
@@ -158,7 +166,11 @@ def test_sice_copy_of_enc(tmp_path: Path) -> None:
 
 def test_real_brackets_make_a_training_batch(real_data: Path, tmp_path: Path) -> None:
     out = prepare("brackets", real_data / "stacks" / "brackets512", tmp_path / "out", options={"val": 10, "test": 20})
-    assert not out.failures and {split: c["scenes"] for split, c in out.dataset.facts.counts.items()} == {"train": 88, "val": 10, "test": 20}
+    assert not out.failures and {split: c["scenes"] for split, c in out.dataset.facts.counts.items()} == {
+        "train": 88,
+        "val": 10,
+        "test": 20,
+    }
     patches = Patches(out.dataset, 0, "train", patch=64, target="middle", exposures=["over"])
     assert len(patches) == 88 and patches[0, 0]["inputs"].shape[-2:] == (64, 64)
 

@@ -33,7 +33,9 @@ def test_smoothness_by_loops() -> None:
         edges, slopes = np.abs(np.diff(grey, axis=axis)), np.abs(np.diff(light[0, 0], axis=axis))
         height, width = edges.shape
         values = [
-            slopes[i, j] * np.exp(-10 * edges[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2].mean()) for i in range(height) for j in range(width)
+            slopes[i, j] * np.exp(-10 * edges[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2].mean())
+            for i in range(height)
+            for j in range(width)
         ]
         total += np.mean(values)
     assert smoothness(torch.from_numpy(light), torch.from_numpy(reflectance)).item() == pytest.approx(total)
@@ -77,7 +79,7 @@ def test_output_is_reflectance_times_adjusted_light(skip: str) -> None:
 
 
 def test_overfits_four_crops() -> None:
-    """The decomposition's weighted loss falls below a fifth of its start; one reflectance under two constant lights would make it nearly 0."""
+    """The decomposition's weighted loss falls below a fifth of its start; one reflectance under two lights would make it nearly 0."""
     torch.manual_seed(0)
     net = create("retinexnet", width=16)
     high = torch.nn.functional.interpolate(torch.rand(4, 3, 6, 6), (32, 32), mode="bilinear")

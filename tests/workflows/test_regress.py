@@ -111,6 +111,18 @@ def test_two_runs_of_the_same_are_refused(benchtool: Callable, tmp_path: Path) -
     assert done.code == 2 and "both hold clahe on me" in done.err
 
 
+def test_real_data_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchtool.workflows import mini_benchmark
+
+    monkeypatch.setattr(mini_benchmark.catalog, "PACKAGE", tmp_path / "checkout" / "benchtool")
+    monkeypatch.delenv("BENCHTOOL_TEST_DATA", raising=False)
+    assert mini_benchmark.default_data() is None and not mini_benchmark.at_hand(None)
+    (tmp_path / "shared" / "data").mkdir(parents=True)
+    assert mini_benchmark.default_data() == tmp_path / "shared" / "data" and not mini_benchmark.at_hand(tmp_path / "shared" / "data")
+    monkeypatch.setenv("BENCHTOOL_TEST_DATA", str(tmp_path))
+    assert mini_benchmark.default_data() == tmp_path
+
+
 def test_every_method_is_in_the_committed_baseline() -> None:
     from benchtool.workflows.mini_benchmark import methods
 

@@ -95,7 +95,7 @@ def _measured_dataset(datasets: Sequence[Dataset], name: str, fingerprint: str) 
 
 
 def _shown(label: str, evaluation: Evaluation, metrics: Sequence[Metric]) -> Shown:
-    entry, values = evaluation.entry, {}
+    values: dict[tuple[str, str], float] = {}
     for metric in metrics:
         if metric.variant:
             name, _, variant = metric.variant.partition(":")
