@@ -16,7 +16,9 @@ SPEC = MethodSpec(
     parameters=7_015_449,
     published_parameters="7.04M (ENC Table 1, for MSEC)",
     faithful="paper",
-    departures=(Departure("everything but the adversarial loss", paper="as MSEC", released="as MSEC", ours="as MSEC: `methods show msec`"),),
+    departures=(
+        Departure("everything but the adversarial loss", paper="as MSEC", released="as MSEC", ours="as MSEC: `methods show msec`"),
+    ),
     licence="own code; published weights CC BY-NC-SA 4.0, not included",
     tiling="approximate",
     inference=512,
