@@ -1,14 +1,19 @@
-"""What the tests share: the command line run in this process, and real data where it is at hand."""
+"""What the tests share: the command line run in this process, real data where it is at hand, a browser where there is one."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,3 +68,20 @@ def real_data() -> Path:
         if place.is_dir():
             return place
     pytest.skip("needs the real test data: set BENCHTOOL_TEST_DATA, or put shared/data beside the checkout")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Chrome]:
+    """Headless Chromium without a network, driven by Selenium (Debian: chromium, chromium-driver; pip: selenium)."""
+    selenium = pytest.importorskip("selenium.webdriver")
+    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if None in programs:
+        pytest.skip("needs chromium and chromedriver: apt-get install chromium chromium-driver")
+    options = selenium.ChromeOptions()
+    options.binary_location = programs[0]
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000", "--proxy-server=127.0.0.1:1"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = selenium.Chrome(options=options, service=selenium.ChromeService(programs[1]))
+    yield driver
+    driver.quit()

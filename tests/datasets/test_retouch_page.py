@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,22 +20,6 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 MARK = "0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    """Headless Chromium without a network."""
-    selenium = pytest.importorskip("selenium.webdriver")
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if None in programs:
-        pytest.skip("needs chromium and chromedriver: apt-get install chromium chromium-driver")
-    options = selenium.ChromeOptions()
-    options.binary_location = programs[0]
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000", "--proxy-server=127.0.0.1:1"):
-        options.add_argument(argument)
-    driver = selenium.Chrome(options=options, service=selenium.ChromeService(programs[1]))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
