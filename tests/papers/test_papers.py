@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from benchtool.core import catalog
 from benchtool.core.manifest import ROLES
 from benchtool.core.protocol import has_metric, read_protocol
 from benchtool.papers.load import Library, load, names
