@@ -1,7 +1,8 @@
 """Predictions on disk: `RUN/predictions/<dataset>/<split>/<sample>.png`, with a journal of what each was made from.
 
-One is made anew only where the input's bytes, the method, its options, its file or its weights are others. Linear ones are `.tif`, of
-32-bit floats. Those of a method that saw reduced images stand in `<split>-512`, so that nothing takes them for ordinary ones.
+One is made anew only where the input's bytes, the method, its options, its files (`core.source_files`) or its weights are others.
+Linear ones are `.tif`, of 32-bit floats. Those of a method that saw reduced images stand in `<split>-512`, so that nothing takes them
+for ordinary ones.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchtool.core.files import Journal, sha256_bytes, sha256_file
 from benchtool.core.images import write_image
 from benchtool.core.manifest import Dataset, Sample, safe_name
 from benchtool.core.pool import STOPPING, Failure, reason
+from benchtool.core.source_files import source_sha256
 from benchtool.evaluation.predict import predict
 from benchtool.evaluation.samples import LINEAR, read_inputs
 from benchtool.methods import Loaded
@@ -83,7 +85,7 @@ def _inputs(sample: Sample) -> list[str]:
 
 
 def identity(loaded: Loaded, side: int | None = None) -> str:
-    """A hash of what decides a method's output: its name, options, weights, the text of its file, and what it sees where reduced."""
-    source = sha256_file(catalog.entry("methods", loaded.name).source)
+    """A hash of what decides a method's output: its name, options, weights, the text of its files, and what it sees where reduced."""
+    source = source_sha256(catalog.entry("methods", loaded.name))
     decisive = [loaded.name, loaded.options, loaded.weights_sha256, source, *([] if side is None else [side])]
     return sha256_bytes(json.dumps(decisive, sort_keys=True).encode())
