@@ -29,12 +29,27 @@ REQUIRED = {  # module: (distribution, what it is for)
     "pyarrow": ("pyarrow", "manifests and scores"),
     "safetensors": ("safetensors", "checkpoints"),
     "pydantic": ("pydantic", "recipes"),
+    "yaml": ("pyyaml", "recipes and protocols"),
+    "h5py": ("h5py", "packed datasets"),
+    "scipy": ("scipy", "classical methods, metrics and the retouched set"),
+    "matplotlib": ("matplotlib", "figures and sheets"),
+    "jinja2": ("jinja2", "web sites and HTML tables"),
+    "psutil": ("psutil", "memory and processors"),
+    "rich": ("rich", "tables and progress in the terminal"),
+    "typer": ("typer", "the command line"),
 }
 OPTIONAL = {
-    "pyiqa": ("pyiqa", "the metrics pi, ma, vif and lpips"),
+    "pyiqa": ("pyiqa", "the metrics pi, ma, vif, lpips and musiq"),
+    "pycvvdp": ("cvvdp", "the metrics cvvdp and cvvdp-hdr"),
+    "OpenEXR": ("OpenEXR", "reading .exr files"),
     "tensorboard": ("tensorboard", "train --tensorboard"),
 }
-PROGRAMS = {"pdflatex": "checking that LaTeX tables compile", "git": "the commit in a run's provenance"}
+PROGRAMS = {  # the first that is there counts
+    ("pdflatex",): "checking that LaTeX tables compile",
+    ("git",): "the commit in a run's provenance",
+    ("octave-cli", "octave", "matlab"): "the metric hdrvdp2, which also needs its authors' code",
+    ("chromium", "google-chrome"): "benchtool's own tests of web sites",
+}
 OTHER_CV2 = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
@@ -149,7 +164,8 @@ def _models() -> list[Check]:
 
 
 def _programs() -> list[Check]:
-    found = {name: shutil.which(name) for name in PROGRAMS}
-    return [
-        Check(name, "ok" if path else "absent", path or "not installed", "" if path else PROGRAMS[name]) for name, path in found.items()
-    ]
+    checks = []
+    for names, use in PROGRAMS.items():
+        path = next(filter(None, map(shutil.which, names)), None)
+        checks.append(Check(" or ".join(names), "ok" if path else "absent", path or "not installed", "" if path else use))
+    return checks

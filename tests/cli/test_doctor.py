@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from importlib.metadata import requires
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +48,19 @@ def test_a_second_opencv_is_noticed(benchtool: Callable, monkeypatch: pytest.Mon
     monkeypatch.setattr(doctor, "version", lambda name: "5.0" if name == "opencv-python" else before(name))
     done = benchtool("doctor")
     assert done.code == 0 and "second OpenCV" in done.out
+
+
+def test_every_dependency_is_looked_at() -> None:
+    """What `pip install benchtool` brings is in one of the two tables, under the name it is installed by."""
+    wanted = {re.match(r"[\w-]+", line).group().lower() for line in requires("benchtool") if "extra ==" not in line}
+    known = {distribution.lower() for distribution, _ in (*doctor.REQUIRED.values(), *doctor.OPTIONAL.values())}
+    assert wanted - known == set()
+
+
+def test_the_first_program_of_several_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("octave", "matlab"):
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o755)
+    checks = {check.name: check for check in doctor.examine()}
+    assert checks["octave-cli or octave or matlab"].found == str(tmp_path / "octave")
