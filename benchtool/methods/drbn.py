@@ -25,6 +25,12 @@ SPEC = MethodSpec(
     departures=(
         Departure("blocks", paper="four recursions", released="four blocks of weights of their own", ours="released"),
         Departure("loss", paper="the baseline's own", released="negated SSIM at three scales, no pixel loss", ours="released"),
+        Departure(
+            "first weights",
+            paper="not given",
+            released="as the library draws them; SSIM alone cannot tell an image from its negative, and some draws end in -1 times it",
+            ours="each block begins around mid-grey",
+        ),
         Departure("smaller targets", paper="not given", released="every second and every fourth pixel, not filtered", ours="released"),
         Departure("learning rate on ME", paper="1e-4", released="5e-5 (1e-4 on SICE)", ours="1e-4; recipe drbn-released has 5e-5"),
         Departure(
@@ -37,6 +43,7 @@ SPEC = MethodSpec(
 
 SCALES = 3  # full, half and quarter size
 LAYERS = 4  # convolutions of a residual dense block
+MID_GREY, FAINT = 0.5, 0.1  # how a block's images begin: SSIM(-x, y) is SSIM(x, y) but for its constants, and a start below 0 may stay there
 
 
 class RDB(nn.Module):
@@ -90,6 +97,14 @@ class Block(nn.Module):
         self.up_half = nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1)
         self.up_full = nn.ConvTranspose2d(width, width, 4, stride=2, padding=1)
         self.heads = nn.ModuleList(_head(channels, width) for channels in (width, width, 2 * width))
+        self._begin_grey()
+
+    @torch.no_grad()
+    def _begin_grey(self) -> None:
+        """Let the first images be nearly flat, MID_GREY: the quarter image's level is in the two larger ones."""
+        for head, level in zip(self.heads, (0.0, 0.0, MID_GREY)):
+            head[1].weight.mul_(FAINT)
+            head[1].bias.fill_(level)
 
     def begin(self, pair: Tensor) -> tuple[Tensor, Tensor, Any]:
         """First features [B, width, H, W]: those the next layer sees, those added at the end (here the same); and `Bands.first`."""

@@ -150,3 +150,19 @@ def test_distillation_vanishes_for_the_teachers_own_target() -> None:
 def test_number_of_encs(encs: int) -> None:
     with pytest.raises(UserError, match="1 to 4"):
         create("drbn-enc", encs=encs)
+
+
+def test_ssim_cannot_tell_a_negative() -> None:
+    """Why the first weights matter: an image times -1 scores nearly as the image itself."""
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert float(ssim(-image, image)) > 0.95
+
+
+@pytest.mark.parametrize("name", ["drbn", "drbn-l", "drbn-enc", "drbn-enc-4"])
+def test_begins_around_mid_grey(name: str) -> None:
+    image = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    for seed in range(3):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            outputs = create(name)(image)
+        assert all(0.3 < float(output.min()) and float(output.max()) < 0.7 for output in outputs)
