@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # several test processes: a thread each, decided before any of them imports NumPy or torch
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
