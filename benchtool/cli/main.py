@@ -47,8 +47,8 @@ def main(
 
 
 def _register() -> None:
-    """`cli/NAME.py` is the command NAME: a group where it has `app`, else its function of the same name."""
-    present = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name != "main"]
+    """`cli/NAME.py` is the command NAME: a group where it has `app`, else its function of the same name; `_NAME.py` is a part of one."""
+    present = [module.name for module in pkgutil.iter_modules(cli.__path__) if module.name != "main" and module.name[0] != "_"]
     for name in sorted(present, key=ORDER.index):
         module = importlib.import_module(f"benchtool.cli.{name}")
         if hasattr(module, "app"):

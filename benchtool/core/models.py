@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchtool.core.download import Remote
+from benchtool.core.download import download as download_file
 from benchtool.core.errors import UserError
 from benchtool.core.files import sha256_bytes, sha256_file, write_bytes
-
-TIMEOUT = 30.0  # seconds a download may stand still
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,7 @@ class ModelFile:
         licence: terms.
         home: where a person gets it.
         size: bytes, None where not established.
-        sha256: of its bytes, or as many digits as are established (torch names its files by the first eight); None where none are
-            (then only the name is checked).
+        sha256: of its bytes; None where not established (then only the name is checked).
         url: where it is fetched from when asked to; only with size and the whole sha256, so that nothing else can come instead.
         torch_only: it is read by torch itself, which looks nowhere but in its own folder of checkpoints.
     """
@@ -40,6 +38,8 @@ class ModelFile:
     url: str | None = None
     torch_only: bool = False
 
+
+IQA_WEIGHTS = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights"
 
 MODEL_FILES = {
     "niqe": ModelFile(
@@ -55,29 +55,38 @@ MODEL_FILES = {
         ("NRQM_model.mat",),
         "the metrics ma and pi",
         "terms of its authors (Ma et al., 2017)",
-        "https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
+        IQA_WEIGHTS,
     ),
     "lpips": ModelFile(
         ("LPIPS_v0.1_alex-df73285e.pth",),
         "the metric lpips",
         "BSD 2-Clause (Zhang et al., 2018)",
-        "https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
-        sha256="df73285e",
+        IQA_WEIGHTS,
+        6009,
+        "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+        # the authors' own file, which pyiqa publishes under the name above
+        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/"
+        "082bb24f84c091ea94de2867d34c4544f68e0963/lpips/weights/v0.1/alex.pth",
     ),
     "alexnet": ModelFile(
         ("alexnet-owt-7be5be79.pth",),
         "the metric lpips",
         "BSD 3-Clause (torchvision)",
         "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-        sha256="7be5be79",
+        244_408_911,
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
         torch_only=True,
     ),
     "musiq": ModelFile(
         ("musiq_koniq_ckpt-e95806b9.pth",),
         "the metric musiq",
         "terms of its authors (Ke et al., 2021)",
-        "https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
-        sha256="e95806b9",
+        IQA_WEIGHTS,
+        108_610_983,
+        "e95806b9eae5f3814c410f574ba8e552362bd5bc63d758ed5b97860f5d6185aa",
+        # the pointer of this commit states size and SHA-256
+        f"{IQA_WEIGHTS}/resolve/ebbdd2dfb8fe6d653fb4652719cb6136fb1fe846/musiq_koniq_ckpt-e95806b9.pth",
     ),
 }
 
@@ -147,8 +156,8 @@ def missing(name: str) -> UserError:
 
 
 def digits(file: ModelFile) -> str:
-    """A file's SHA-256 as far as it is established."""
-    return (file.sha256 or "not established") + ("..." if file.sha256 and len(file.sha256) < 64 else "")
+    """A file's SHA-256, or that it is not established."""
+    return file.sha256 or "not established"
 
 
 def fetch(name: str, download: bool = False) -> Path:
@@ -158,33 +167,32 @@ def fetch(name: str, download: bool = False) -> Path:
         download: get it from its published address where it is in none of the places. Without it nothing is ever downloaded.
 
     Raises:
-        UserError: as `require`, or the download failed or is not the published file; nothing is written then.
+        UserError: as `require`, or the download failed or is not the published file.
     """
     file, found = MODEL_FILES[name], find(name)
     if found is None and not (download and file.url):
         raise missing(name)
-    data = _download(file) if found is None else found.read_bytes()
-    _verify(file, sha256_bytes(data), found or file.url)
-    kept = found if found and file.torch_only else cache() / file.names[0]
+    kept = candidates(name)[0] if file.torch_only else cache() / file.names[0]
+    if found is None:
+        _download(file, kept)
+        return kept
+    data = found.read_bytes()
+    _verify(file, sha256_bytes(data), found)
     if found != kept:
         write_bytes(kept, data)
     return kept
 
 
 def _verify(file: ModelFile, sha256: str, source: Path | str) -> None:
-    if file.sha256 and not sha256.startswith(file.sha256):
+    if file.sha256 and sha256 != file.sha256:
         raise UserError(f"{source}: not the published {file.names[0]} (its SHA-256 differs); replace it by the one of {file.home}")
 
 
-def _download(file: ModelFile) -> bytes:
-    """The bytes at a file's address, never more than one above its size."""
+def _download(file: ModelFile, path: Path) -> None:
+    """Bring a file from its address to `path`; what came of a broken download stays beside it and is continued by the next."""
     try:
-        with urllib.request.urlopen(file.url, timeout=TIMEOUT) as answer:
-            data = answer.read(file.size + 1)
-    except (OSError, urllib.error.URLError) as error:
-        by_hand = f"get {file.names[0]} from {file.home} yourself and put it into {places()[0]}"
-        raise UserError(f"{file.url}: cannot be downloaded ({error}); {by_hand}") from None
-    if len(data) != file.size:
-        found = "more" if len(data) > file.size else f"{len(data):,}"
-        raise UserError(f"{file.url}: not the published {file.names[0]} ({file.size:,} bytes expected, {found} came); nothing was written")
-    return data
+        download_file(Remote(file.url, file.size, file.sha256), path)
+    except UserError as error:
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()  # where nothing came, no empty folder stays
+        raise UserError(f"{error}; or get {file.names[0]} from {file.home} yourself and put it into {path.parent}") from None

@@ -102,6 +102,38 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Something a dataset is got from: a file at an address, many files of one pattern, or what a person has to fetch.
+
+    Attributes:
+        name: the file it is kept as; of many files, their folder.
+        url: where it is downloaded from when asked to, empty where a person has to; of many files with `{name}` in it.
+        each: what `{each}` in name and url stands for: one source for each.
+        names: addresses of the text files that list what `{name}` stands for, one a line.
+        count: how many files a pattern gives.
+        by_hand: where a person gets it and what to do with it; instead of `url`.
+        about: its size as far as it is known, and what it is, in a line.
+        size, sha256: of the file, None where not established.
+        folder: where `--unpack` puts what is in it; empty for what is no archive.
+        optional: got only when it is named.
+        evidence: where address, size and hash were found.
+    """
+
+    name: str
+    url: str = ""
+    each: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    count: int = 1
+    by_hand: str = ""
+    about: str = ""
+    size: int | None = None
+    sha256: str | None = None
+    folder: str = ""
+    optional: bool = False
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
 class DatasetSpec:
     """Facts about a dataset.
 
@@ -109,7 +141,9 @@ class DatasetSpec:
         title: its name as papers print it.
         citation: BibTeX key in `papers/references.bib`.
         licence: terms, in a line.
-        home: where a user gets it (nothing is ever fetched without being asked).
+        home: its page.
+        terms: addresses of the text of its terms, where there is one.
+        sources: what it is got from (nothing is ever fetched without being asked).
         counts: split -> number of samples its paper states.
         exposure_groups: group name -> EVs, as its tables group them.
         default_target: role of the target used unless a recipe or protocol says otherwise.
@@ -119,9 +153,11 @@ class DatasetSpec:
     citation: str
     licence: str
     home: str = ""
+    terms: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     exposure_groups: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     default_target: str = "label"
 
 
-SPEC_CLASSES = (Departure, MethodSpec, MetricSpec, DatasetSpec)
+SPEC_CLASSES = (Departure, MethodSpec, MetricSpec, Source, DatasetSpec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.paired_folders import drafts, join, required, subfolder
 from benchtool.datasets.prepare import Layout
 
@@ -13,6 +13,15 @@ SPEC = DatasetSpec(
     citation="wei2018retinexnet",
     licence="none stated; research",
     home="https://daooshee.github.io/BMVC2018website/",
+    sources=(
+        Source(
+            "low, high",
+            by_hand="'Synthetic Image Pairs from Raw Images' of https://daooshee.github.io/BMVC2018website/ "
+            "(Google Drive or Baidu, by a browser)",
+            about="1,000 pairs",
+            evidence="the page's source at github.com/daooshee/BMVC2018website",
+        ),
+    ),
     counts={"test": 1_000},
 )
 

@@ -18,7 +18,7 @@ from benchtool.core.errors import UserError
 from benchtool.core.manifest import Facts, Image, Sample, write_dataset
 from benchtool.core.pool import Failure
 from benchtool.core.provenance import version
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.exposure_stacks import folders_of_pictures, pictures
 from benchtool.datasets.prepare import Outcome, check_place
 from benchtool.datasets.retouch.choices import Chosen, choose, search_all
@@ -35,6 +35,16 @@ SPEC = DatasetSpec(
     citation="lv2020niid",
     licence="the photographs': Flickr terms for COCO; research",
     home="https://cocodataset.org",
+    sources=(
+        Source(
+            "train2014.zip",
+            "https://s3.amazonaws.com/images.cocodataset.org/zips/train2014.zip",
+            about="82,783 photographs",
+            size=13_510_573_713,
+            folder="train2014",
+            evidence="size and address: several public projects, which use it for images.cocodataset.org",
+        ),
+    ),
     default_target="label",
 )
 COCO = 82_783  # photographs of train2014; the paper says about 82k

@@ -15,7 +15,7 @@ from benchtool.core.errors import UserError
 from benchtool.core.manifest import safe_name
 from benchtool.core.pool import Failure
 from benchtool.core.seeds import seed_of
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.exposure_stacks import pictures
 from benchtool.datasets.paired_folders import required, subfolder
 from benchtool.datasets.prepare import Draft, File, Layout
@@ -25,6 +25,13 @@ SPEC = DatasetSpec(
     citation="lv2020niid",
     licence="the UG2+ challenge's terms; research",
     home="https://github.com/Ir1d/DARKFACE_eval_tools",
+    sources=(
+        Source(
+            "image, label",
+            by_hand="https://flyywh.github.io/CVPRW2019LowLight, or the UG2+ challenge, http://www.ug2challenge.org (by a browser)",
+            evidence="README of github.com/Ir1d/DARKFACE_eval_tools",
+        ),
+    ),
     counts={"test": 500},
     default_target="",
 )

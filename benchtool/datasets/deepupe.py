@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.paired_folders import drafts, join, required, subfolder
 from benchtool.datasets.prepare import Layout
 
@@ -13,6 +13,9 @@ SPEC = DatasetSpec(
     citation="wang2019deepupe",
     licence="none stated; research",
     home="https://github.com/dvlab-research/DeepUPE",
+    sources=(
+        Source("input, label", by_hand="see https://github.com/dvlab-research/DeepUPE; no address was found for the images"),
+    ),
 )
 INPUT, TARGET = ("input", "low", "under"), ("gt", "target", "high", "expert", "label")
 

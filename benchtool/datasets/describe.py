@@ -11,9 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchtool.core import catalog
 from benchtool.core.images import read_image
 from benchtool.core.manifest import SPLITS, Dataset, Image, Sample
 from benchtool.core.pool import Failure, run_batch
+from benchtool.datasets.sources import in_words, sources
 
 BINS = 32
 LOOKED_AT = 256  # pixels of the longer side that are looked at
@@ -106,6 +108,7 @@ def describe(dataset: Dataset, look_at: int = 100, jobs: int | None = None) -> t
     sizes = Counter(every.values())
     luminance, failures = _luminance({"inputs": inputs, "targets": targets}, look_at, jobs)
     facts = dataset.facts
+    spec = catalog.facts("datasets", facts.name) if facts.name in catalog.names("datasets") else None
     return {
         "name": facts.name,
         "variant": facts.variant,
@@ -122,6 +125,9 @@ def describe(dataset: Dataset, look_at: int = 100, jobs: int | None = None) -> t
         "exposure_groups": facts.exposure_groups,
         "licence": facts.licence,
         "citation": facts.citation,
+        "terms": list(spec.terms) if spec else [],
+        "page": spec.home if spec else "",
+        "sources": [{"name": s.name, "where": in_words(s), "known_from": s.evidence} for s in sources(spec)] if spec else [],
         "roots": facts.roots,
         "made": facts.made,
         "missing": facts.made.get("missing", []),

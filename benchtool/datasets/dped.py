@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchtool.core.seeds import seed_of
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.paired_folders import Pairs, below, drafts, join, required, subfolder
 from benchtool.datasets.prepare import Layout
 
@@ -15,6 +15,14 @@ SPEC = DatasetSpec(
     citation="ignatov2017dped",
     licence="research only",
     home="https://people.ee.ethz.ch/~ihnatova/",
+    sources=(
+        Source(
+            "dped",
+            by_hand="the patches of https://people.ee.ethz.ch/~ihnatova/ (by a browser)",
+            about="about 54 GB with the original photographs",
+            evidence="the size: README of a public project that uses it; the page was not seen",
+        ),
+    ),
     counts={"train": 6_144, "test": 1_140},
     exposure_groups={"iphone": (), "sony": (), "blackberry": ()},
 )

@@ -16,7 +16,7 @@ from benchtool.core.errors import UserError
 from benchtool.core.images import header
 from benchtool.core.manifest import Dataset, Facts, Sample, open_dataset, write_dataset
 from benchtool.core.pool import Failure
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.exposure_stacks import pictures
 from benchtool.datasets.me_split import is_fivek, published_splits
 from benchtool.datasets.paired_folders import required, subfolder
@@ -27,6 +27,44 @@ SPEC = DatasetSpec(
     citation="bychkovsky2011fivek",
     licence="MIT-Adobe FiveK terms: research use only (LicenseAdobe, LicenseAdobeMIT)",
     home="https://data.csail.mit.edu/graphics/fivek/",
+    terms=(
+        "https://data.csail.mit.edu/graphics/fivek/legal/LicenseAdobe.txt",
+        "https://data.csail.mit.edu/graphics/fivek/legal/LicenseAdobeMIT.txt",
+    ),
+    sources=(
+        Source(
+            "dng",
+            "https://data.csail.mit.edu/graphics/fivek/img/dng/{name}.dng",
+            names=(
+                "https://data.csail.mit.edu/graphics/fivek/legal/filesAdobe.txt",
+                "https://data.csail.mit.edu/graphics/fivek/legal/filesAdobeMIT.txt",
+            ),
+            count=5_000,
+            about="the raws; about 50 GB together",
+            evidence="README and lists of github.com/yuukicammy/mit-adobe-fivek-dataset",
+        ),
+        Source(
+            "tiff16_{each}",
+            "https://data.csail.mit.edu/graphics/fivek/img/tiff16_{each}/{name}.tif",
+            each=("a", "b", "c", "d", "e"),
+            names=(
+                "https://data.csail.mit.edu/graphics/fivek/legal/filesAdobe.txt",
+                "https://data.csail.mit.edu/graphics/fivek/legal/filesAdobeMIT.txt",
+            ),
+            count=5_000,
+            about="an expert's images, 16-bit ProPhoto RGB; expert C's are about 260 GB, as one user measured",
+            optional=True,
+            evidence="README and lists of github.com/yuukicammy/mit-adobe-fivek-dataset",
+        ),
+        Source(
+            "fivek_dataset.tar",
+            "https://data.csail.mit.edu/graphics/fivek/fivek_dataset.tar",
+            about="the raws and the Lightroom catalogue in one, instead of dng; about 50 GB; its SHA-1 is published beside it (.sha1)",
+            folder="fivek_dataset",
+            optional=True,
+            evidence="github.com/proceduralia/pytorch-neural-enhance, issue 2; github.com/yuukicammy/mit-adobe-fivek-dataset",
+        ),
+    ),
     default_target="expert_c",
 )
 INPUT = ("input", "inputs", "raw", "zeroed", "original")

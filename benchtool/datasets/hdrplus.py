@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.hdrplus_bursts import Settings
 from benchtool.datasets.hdrplus_bursts import build as build_pairs
 from benchtool.datasets.prepare import Outcome
@@ -15,6 +15,20 @@ SPEC = DatasetSpec(
     citation="ren2023emvnet",
     licence="CC BY-SA",
     home="https://hdrplusdata.org",
+    sources=(
+        Source(
+            "20171106_subset",
+            by_hand="gsutil -m cp -r gs://hdrplusdata/20171106_subset .  (Google Cloud SDK; no account is needed)",
+            about="153 bursts, about 37 GB",
+            evidence="https://hdrplusdata.org as several public projects quote it",
+        ),
+        Source(
+            "20171106",
+            by_hand="or all of it: gsutil -m cp -r gs://hdrplusdata/20171106 .",
+            about="3,640 bursts, about 765 GB",
+            evidence="https://hdrplusdata.org as several public projects quote it",
+        ),
+    ),
     counts={"train": 2_000, "test": 400},
     default_target="merged",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.hdrplus_bursts import Settings
 from benchtool.datasets.hdrplus_bursts import build as build_pairs
 from benchtool.datasets.prepare import Outcome
@@ -18,6 +18,7 @@ SPEC = DatasetSpec(
     citation="ren2023emvnet",
     licence="CC BY-SA",
     home="https://hdrplusdata.org",
+    sources=(Source("20171106", by_hand="the bursts of hdrplus: benchtool data fetch hdrplus HDRPLUS says where from"),),
     counts={"train": 1_740, "test": 317},
     default_target="label",
 )

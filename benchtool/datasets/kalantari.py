@@ -13,7 +13,7 @@ from pathlib import Path
 from benchtool.core.errors import UserError
 from benchtool.core.manifest import safe_name
 from benchtool.core.pool import Failure
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.exposure_stacks import pictures
 from benchtool.datasets.paired_folders import required, subfolder
 from benchtool.datasets.prepare import Draft, File, Layout
@@ -24,6 +24,22 @@ SPEC = DatasetSpec(
     citation="kalantari2017hdr",
     licence="none stated; research",
     home="https://cseweb.ucsd.edu/~viscomp/projects/SIG17HDR/",
+    sources=(
+        Source(
+            "SIGGRAPH17_HDR_Trainingset.zip",
+            "https://cseweb.ucsd.edu/~viscomp/projects/SIG17HDR/PaperData/SIGGRAPH17_HDR_Trainingset.zip",
+            about="74 scenes; 1.95 GB",
+            folder="Training",
+            evidence="the address: several public projects; the size: one of them",
+        ),
+        Source(
+            "SIGGRAPH17_HDR_Testset.zip",
+            "https://cseweb.ucsd.edu/~viscomp/projects/SIG17HDR/PaperData/SIGGRAPH17_HDR_Testset.zip",
+            about="15 scenes; 405 MB in one list, 603 MB in another",
+            folder="Test",
+            evidence="the address: several public projects",
+        ),
+    ),
     counts={"train": 74, "test": 15},
     default_target="label",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.paired_folders import drafts, join, required, subfolder
 from benchtool.datasets.prepare import Layout
 
@@ -13,6 +13,14 @@ SPEC = DatasetSpec(
     citation="wang2022lcdpnet",
     licence="none stated; research; made from FiveK and RAISE",
     home="https://github.com/onpix/LCDPNet",
+    sources=(
+        Source(
+            "lcdp_dataset.7z",
+            by_hand="'Dataset & pretrained models' of https://github.com/onpix/LCDPNet (a Google Drive folder, by a browser)",
+            about="1,733 pairs; a 7z archive, earlier adobe5k.tar.gz and raise.tar.gz",
+            evidence="README of github.com/onpix/LCDPNet",
+        ),
+    ),
     counts={"train": 1_415, "val": 100, "test": 218},
 )
 FOLDERS = {"train": ("input", "gt"), "val": ("valid-input", "valid-gt"), "test": ("test-input", "test-gt")}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchtool.core.errors import UserError
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.paired_folders import below, drafts, join, number, stem
 from benchtool.datasets.prepare import Layout
 from benchtool.datasets.seeded_split import seeded_split
@@ -17,6 +17,19 @@ SPEC = DatasetSpec(
     citation="wei2018retinexnet",
     licence="none stated; research",
     home="https://daooshee.github.io/BMVC2018website/",
+    sources=(
+        Source(
+            "our485, eval15",
+            by_hand="v1: 'LOw Light paired dataset' of https://daooshee.github.io/BMVC2018website/ (Google Drive or Baidu, by a browser)",
+            about="500 pairs of 600 x 400",
+            evidence="the page's source at github.com/daooshee/BMVC2018website",
+        ),
+        Source(
+            "v2",
+            by_hand="v2: https://pan.baidu.com/s/149C65GCvg4lVKLDQqFdvqw, code 22im (Baidu, by a browser)",
+            evidence="README of github.com/flyywh/CVPR-2020-Semi-Low-Light",
+        ),
+    ),
 )
 LOW, NORMAL = ("low",), ("high", "normal")
 VERSIONS = {  # version -> folders of training and test, pairs of each, and what pairs have in common

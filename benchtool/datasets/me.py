@@ -21,7 +21,7 @@ from benchtool.core.images import quantise, resize, write_image
 from benchtool.core.manifest import Dataset, Facts, Image, Sample, write_dataset
 from benchtool.core.pool import Failure, default_jobs, run_batch
 from benchtool.core.provenance import version
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.me_files import (
     COMMAND,
     RENDERINGS,
@@ -44,6 +44,24 @@ SPEC = DatasetSpec(
     citation="afifi2021msec",
     licence="MIT-Adobe FiveK terms: research use only (LicenseAdobe, LicenseAdobeMIT)",
     home="https://data.csail.mit.edu/graphics/fivek/",
+    terms=(
+        "https://data.csail.mit.edu/graphics/fivek/legal/LicenseAdobe.txt",
+        "https://data.csail.mit.edu/graphics/fivek/legal/LicenseAdobeMIT.txt",
+    ),
+    sources=(
+        Source(
+            "training, validation, testing",
+            by_hand="the published images: Training, Validation and Testing of https://github.com/mahmoudnafifi/Exposure_Correction "
+            "(Sync pages, by a browser); unpack the three side by side",
+            about="about 2.3 GB of inputs, and the targets",
+            evidence="README of github.com/mahmoudnafifi/Exposure_Correction",
+        ),
+        Source(
+            "raws",
+            by_hand="or render them: benchtool data fetch fivek FIVEK, then benchtool data render-me FIVEK ME",
+            about="about 50 GB of raws",
+        ),
+    ),
     counts={"train": 17_675, "val": 750, "test": 5_905},
     exposure_groups={"under": (-1.5, -1.0), "over": (0.0, 1.0, 1.5)},
     default_target="expert_c",

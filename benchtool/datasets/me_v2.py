@@ -12,7 +12,7 @@ from pathlib import Path
 from benchtool.core.console import say
 from benchtool.core.errors import UserError
 from benchtool.core.manifest import Dataset, Facts, Sample, open_dataset, write_dataset
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.prepare import check_place, place
 
 SPEC = DatasetSpec(
@@ -20,6 +20,7 @@ SPEC = DatasetSpec(
     citation="huang2022enc",
     licence="as ME: MIT-Adobe FiveK terms, research use only",
     home="https://github.com/KevinJ-Huang/ExposureNorm-Compensation",
+    sources=(Source("me", by_hand="made of ME: prepare or render me first, then benchtool data prepare me-v2 ME ME-V2"),),
     counts={"train": 14_140, "val": 600, "test": 4_724},
     exposure_groups={"under": (-1.5, -1.0), "over": (1.0, 1.5)},
     default_target="middle",

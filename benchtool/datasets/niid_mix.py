@@ -12,10 +12,16 @@ from pathlib import Path
 from benchtool.core.errors import UserError
 from benchtool.core.manifest import Dataset, Sample
 from benchtool.core.seeds import seed_of
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.mixed import open_parts, relabel, write
 
-SPEC = DatasetSpec(title="NIID's 50 images", citation="lv2020niid", licence="those of its parts", counts={"test": 50})
+SPEC = DatasetSpec(
+    title="NIID's 50 images",
+    citation="lv2020niid",
+    licence="those of its parts",
+    sources=(Source("lol, sice, deepupe", by_hand="made of others: prepare lol, sice and deepupe first, in folders of these names"),),
+    counts={"test": 50},
+)
 SHARES = {"lol": 15, "sice": 15, "deepupe": 20}
 
 

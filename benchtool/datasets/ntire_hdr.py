@@ -15,7 +15,7 @@ import numpy as np
 from benchtool.core.errors import UserError
 from benchtool.core.manifest import safe_name
 from benchtool.core.pool import Failure
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.paired_folders import required
 from benchtool.datasets.prepare import Draft, File, Layout
 from benchtool.datasets.seeded_split import seeded_split
@@ -25,6 +25,13 @@ SPEC = DatasetSpec(
     citation="liu2021adnet",
     licence="as the challenge states; patches given away with ADNet: MIT",
     home="https://github.com/liuzhen03/ADNet",
+    sources=(
+        Source(
+            "train, val",
+            by_hand="register for the multi-frame track of the NTIRE 2021 HDR challenge, https://data.vision.ee.ethz.ch/cvl/ntire21/",
+            evidence="github.com/chxy95/HDRUNet, for the challenge's page",
+        ),
+    ),
     default_target="label",
 )
 SHOTS = ("0.png", "1.png", "2.png")  # short, medium, long

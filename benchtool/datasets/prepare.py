@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from benchtool.core import catalog
+from benchtool.core.archives import is_archive
 from benchtool.core.errors import UserError, unknown
 from benchtool.core.files import Journal, atomic_path, clear_temporary, inside, read_json, sha256_file
 from benchtool.core.images import header
@@ -117,6 +118,8 @@ def prepare(
     module, spec = catalog.load("datasets", name), catalog.facts("datasets", name)
     if not any(hasattr(module, way) for way in ("layout", "view", "build")):
         raise UserError(f"'{name}' is made from raws: benchtool data render-{name} RAWS OUT")
+    if is_archive(src):
+        raise UserError(f"{src}: is an archive; unpack it first: benchtool data unpack {src} FOLDER, then give FOLDER")
     if not Path(src).is_dir():
         raise UserError(f"{src}: no such folder; give the folder that holds {spec.title}")
     chosen = read_options(name, options or {})

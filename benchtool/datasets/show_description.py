@@ -33,6 +33,9 @@ def as_text(found: Mapping[str, Any]) -> str:
     for kind, of in found["luminance"].items():
         lines.append(f"{kind:8} 0 {sparkline(of['histogram'])} 1  luminance of {of['pictures']:,}, mean {of['mean']:.3f}")
     lines.append(f"licence: {found['licence'] or 'not stated'}")
+    lines += [f"terms: {address}" for address in found["terms"]]
+    lines += [f"page: {found['page']}"] if found["page"] else []
+    lines += [f"got from: {source['name']}: {source['where']}" for source in found["sources"]]
     lines.append(f"citation: {found['citation'] or 'none'} (BibTeX: benchtool data card)")
     lines.append("files in: " + ", ".join(f"{name} = {place}" for name, place in found["roots"].items()))
     lines += [f"made: {key}: {_plain(value)}" for key, value in found["made"].items() if key != "missing" and value not in (None, {}, [])]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchtool.core.errors import UserError
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.exposure_stacks import ENOUGH, pictures, second_middle_second_last, sort_all
 from benchtool.datasets.prepare import Draft, File, Layout
 from benchtool.datasets.seeded_split import seeded_split
@@ -22,6 +22,27 @@ SPEC = DatasetSpec(
     citation="cai2018sice",
     licence="none stated; research",
     home="https://github.com/csjcai/SICE",
+    sources=(
+        Source(
+            "Dataset_Part1",
+            by_hand="Part 1 of https://github.com/csjcai/SICE (Google Drive or Baidu, by a browser; a rar archive)",
+            about="360 scenes and Label",
+            evidence="README of github.com/csjcai/SICE; that it is a rar archive: a public project's script",
+        ),
+        Source(
+            "Dataset_Part2",
+            by_hand="Part 2 of https://github.com/csjcai/SICE (on Baidu its labels are a file of their own); some Drive copies of it were "
+            "reported to repeat Part 1 (issue 1 there)",
+            about="229 scenes and Label",
+            evidence="README and issue 1 of github.com/csjcai/SICE",
+        ),
+        Source(
+            "SICEV2",
+            by_hand="or ENC's copy: https://share.weiyun.com/C2aJ1Cti (by a browser)",
+            about="542 scenes in low, mid and over",
+            evidence="README of github.com/KevinJ-Huang/ExposureNorm-Compensation",
+        ),
+    ),
     counts={"train": 1_000, "val": 24, "test": 60},
     exposure_groups={"under": (), "over": ()},
     default_target="middle",

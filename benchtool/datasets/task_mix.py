@@ -8,13 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchtool.core.manifest import Dataset
-from benchtool.core.spec import DatasetSpec
+from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.mixed import open_parts, relabel, write
 
 SPEC = DatasetSpec(
     title="Task-mix",
     citation="huang2022enc",
     licence="those of its parts",
+    sources=(Source("lol, fivek, sice", by_hand="made of others: prepare lol, fivek and sice first, in folders of these names"),),
     exposure_groups={"lol": (), "fivek": (), "sice-over": ()},
 )
 PARTS = {"lol": "lol", "fivek": "fivek", "sice": "sice-over"}  # dataset -> subset

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,18 @@ from benchtool.core.errors import UserError
 from benchtool.metrics import optional
 
 
-def run(module: str, network: str, *images: np.ndarray, options: Mapping[str, Any] | None = None) -> float:
+def run(
+    module: str,
+    network: str,
+    *images: np.ndarray,
+    options: Mapping[str, Any] | None = None,
+    prepare: Callable[[Any], None] | None = None,
+) -> float:
     """What pyiqa's `network` of `pyiqa.archs.module` says of H x W x 3 RGB uint8 images of one size.
 
     Args:
         options: of the network, such as the path of its weights; simple values.
+        prepare: called once with the network, to replace a part of it.
 
     Raises:
         UserError: pyiqa is absent or broken; images without the structure its statistics need.
@@ -30,7 +37,7 @@ def run(module: str, network: str, *images: np.ndarray, options: Mapping[str, An
     import torch
 
     tensors = [torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None] / 255 for image in images]
-    built = _build(module, network, tuple(sorted((options or {}).items())))
+    built = _build(module, network, tuple(sorted((options or {}).items())), prepare)
     try:
         with optional.quiet(), torch.inference_mode():
             return float(built(*tensors))
@@ -39,12 +46,15 @@ def run(module: str, network: str, *images: np.ndarray, options: Mapping[str, An
 
 
 @functools.lru_cache(4)
-def _build(module: str, network: str, options: tuple[tuple[str, Any], ...]) -> Any:
+def _build(module: str, network: str, options: tuple[tuple[str, Any], ...], prepare: Callable[[Any], None] | None) -> Any:
     imported = optional.module(f"pyiqa.archs.{module}")
     if isinstance(imported, str):
         raise UserError(f"pyiqa cannot be imported ({imported}); install pyiqa, and the torchvision that belongs to the installed torch")
     with optional.quiet(), _tensors_only():
-        return getattr(imported, network)(**dict(options)).eval()
+        built = getattr(imported, network)(**dict(options)).eval()
+    if prepare is not None:
+        prepare(built)
+    return built
 
 
 @contextlib.contextmanager

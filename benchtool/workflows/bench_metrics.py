@@ -1,12 +1,14 @@
 """How fast metrics are and how far their values lie from those of independent programs, both from the same run.
 
 Every variant of a size has a process of its own with one thread; the rounds are interleaved, so that a busy machine slows all alike.
-Times are the processor's, ratios those within a round. Memory is what a call took beyond the pictures, held before.
+Times are the processor's, ratios those within a round. Memory is what a call took beyond the pictures, held before. Model files that
+are missing are replaced by made ones, which cost the same; no process may take more than MEMORY, so that the machine does not swap.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import multiprocessing
 import os
@@ -26,16 +28,16 @@ from benchtool.core.errors import UserError
 from benchtool.core.pool import THREADS, reason
 from benchtool.core.provenance import provenance
 from benchtool.core.seeds import generator
+from benchtool.workflows import made_weights
 from benchtool.workflows.metric_peers import CASES, Run, measure
 
 SIZES = (0.5, 12.0, 24.0)  # megapixels
 LIMITS = (0.05, 50.0)
 ENOUGH = 15.0  # seconds: a variant that has run so long altogether is not run again
+LONG = 60.0  # seconds: what takes so long is not called a second time, to have its memory given out before
 PHOTOS = ("coffee", "astronaut", "chelsea")  # scikit-image's, enlarged; the rounds take them in turn
 WARM_UP = 0.05  # megapixels
-HEADER = ("metric", "peer", "MP", "ours, ms", "peer, ms", "times faster", "largest difference", "ours, MB", "peer, MB")
-WORDS = 2  # columns that are no numbers
-NONE = "-"
+MEMORY = 16e9  # bytes of addresses a process may have, and no more than three quarters of the machine's
 
 
 @dataclass(frozen=True)
@@ -82,40 +84,51 @@ def bench_metrics(sizes: Sequence[float] = SIZES, repeats: int = 5) -> dict[str,
     """Measure every metric of CASES and its peer on made pictures of `sizes` megapixels.
 
     Returns:
-        JSON-able: `rows` of figures; a side that failed has `missing`, why, in place of them.
+        JSON-able: `rows` of figures; a side that failed has `missing`, why, in place of them; of `made_weights` there are no values.
     """
     rows = plan(sizes)
+    lacking = made_weights.missing({name for row in rows for name in CASES[row.metric].files})
     figures: dict[tuple[str, float, bool], dict[str, Any]] = {}
     runs = sum(len(row.variants) for row in rows) * repeats
     with tempfile.TemporaryDirectory() as folder, progress("bench metrics", runs, "runs") as advance:
+        made = _alone(made_weights.made, Path(folder), lacking) if lacking else {}
+        prepare = functools.partial(_confine, Path(folder), made)
         warm_up = _save(Path(folder) / "warm-up.npy", _pair(PHOTOS[0], WARM_UP))
         for size in sorted({row.megapixels for row in rows}):
             pairs = [_save(Path(folder) / f"{photo}.npy", _pair(photo, size)) for photo in PHOTOS[:repeats]]
             variants = [variant for row in rows if row.megapixels == size for variant in row.variants]
             rounds = [pairs[k % len(pairs)] for k in range(repeats)]
-            for (metric, peer), done in _interleaved(variants, warm_up, rounds, advance).items():
+            for (metric, peer), done in _interleaved(variants, warm_up, rounds, set(made), prepare, advance).items():
                 figures[metric, size, peer] = done
-    measured = [_row(row, figures) for row in rows]
+    measured = [_row(row, figures, set(made)) for row in rows]
     return {"schema": 1, "bench": "metrics", "threads": 1, "repeats": repeats, "rows": measured, **provenance()}
 
 
-def _row(row: Row, figures: dict[tuple[str, float, bool], dict[str, Any]]) -> dict[str, Any]:
-    """A row's figures: each side's, median ratio of processor time, and largest difference of the values."""
-    ours = figures[row.metric, row.megapixels, False]
-    result = {"metric": row.metric, "megapixels": row.megapixels, "ours": ours}
+def _row(row: Row, figures: dict[tuple[str, float, bool], dict[str, Any]], made: set[str]) -> dict[str, Any]:
+    """A row's figures: each side's, median ratio of processor time, and (of published weights) largest difference of the values."""
+    ours, case = figures[row.metric, row.megapixels, False], CASES[row.metric]
+    result = {"metric": row.metric, "megapixels": row.megapixels, "ours": ours, "made_weights": sorted(made.intersection(case.files))}
+    if case.why and row.megapixels == case.up_to:
+        result["why_no_larger"] = case.why
     if not row.has_peer:
         return result
     theirs = figures[row.metric, row.megapixels, True]
-    result |= {"peer": CASES[row.metric].peer.title, "theirs": theirs}
+    result |= {"peer": case.peer.title, "theirs": theirs}
     if "runs" in ours and "runs" in theirs:
         pairs = list(zip(ours["runs"], theirs["runs"]))  # one of them may have stopped sooner
         result["times_faster"] = statistics.median(b["cpu_seconds"] / a["cpu_seconds"] for a, b in pairs)
-        result["largest_difference"] = max(abs(a["value"] - b["value"]) for a, b in pairs)
+        if not result["made_weights"]:
+            result["largest_difference"] = max(abs(a["value"] - b["value"]) for a, b in pairs)
     return result
 
 
 def _interleaved(
-    variants: Sequence[tuple[str, bool]], warm_up: Path, rounds: Sequence[Path], advance: Callable[..., None]
+    variants: Sequence[tuple[str, bool]],
+    warm_up: Path,
+    rounds: Sequence[Path],
+    made: set[str],
+    prepare: Callable[[], None],
+    advance: Callable[..., None],
 ) -> dict[tuple[str, bool], dict[str, Any]]:
     """Each variant's figures from rounds through all of them.
 
@@ -125,17 +138,20 @@ def _interleaved(
     first: dict[tuple[str, bool], Run] = {}
     runs: dict[tuple[str, bool], list[Run]] = {variant: [] for variant in variants}
     missing: dict[tuple[str, bool], str] = {}
-    with _processes(variants) as pools:
+    with _processes(variants, prepare) as pools:
         for number, pictures in enumerate(rounds):
             for variant in variants:
-                advance(note=f"{variant[0]}{', peer' if variant[1] else ''}")
+                metric, peer = variant
+                advance(note=f"{metric}{', peer' if peer else ''}")
+                call = functools.partial(pools[variant].submit, measure, metric, peer, made=bool(made.intersection(CASES[metric].files)))
                 if variant in missing or sum(run.seconds * run.calls for run in runs[variant]) > ENOUGH:
                     continue
                 try:
                     if number == 0:
-                        pools[variant].submit(measure, *variant, warm_up).result()
-                        first[variant] = pools[variant].submit(measure, *variant, pictures).result()
-                    runs[variant].append(pools[variant].submit(measure, *variant, pictures).result())
+                        call(warm_up).result()
+                        first[variant] = call(pictures).result()
+                    again = number or first[variant].seconds < LONG
+                    runs[variant].append(call(pictures).result() if again else first[variant])
                 except BrokenProcessPool:
                     missing[variant] = "its process ended; out of memory?"
                 except Exception as error:  # a peer may raise whatever it likes: it costs its own figures
@@ -154,12 +170,12 @@ def _figures(first: Run, runs: list[Run]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _processes(variants: Sequence[tuple[str, bool]]) -> Iterator[dict[tuple[str, bool], ProcessPoolExecutor]]:
-    """A process for each variant, of one thread."""
+def _processes(variants: Sequence[tuple[str, bool]], prepare: Callable[[], None]) -> Iterator[dict[tuple[str, bool], ProcessPoolExecutor]]:
+    """A process for each variant, of one thread, which begins with `prepare`."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))  # read by the spawned processes as they start
     context = multiprocessing.get_context("spawn")
-    pools = {variant: ProcessPoolExecutor(1, mp_context=context) for variant in variants}
+    pools = {variant: ProcessPoolExecutor(1, context, prepare) for variant in variants}
     try:
         yield pools
     finally:
@@ -167,6 +183,23 @@ def _processes(variants: Sequence[tuple[str, bool]]) -> Iterator[dict[tuple[str,
             pool.shutdown(cancel_futures=True)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _alone(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What a call returns, from a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(call, *arguments).result()
+
+
+def _confine(folder: Path, made: dict[str, Path]) -> None:
+    """Begin a process: the made weights are its own, and it cannot take more memory than there is."""
+    made_weights.use(folder, made)
+    with contextlib.suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (int(min(MEMORY, 0.75 * machine)), hard))
 
 
 def _pair(photo: str, megapixels: float) -> np.ndarray:
@@ -187,40 +220,3 @@ def _pair(photo: str, megapixels: float) -> np.ndarray:
 def _save(path: Path, pictures: np.ndarray) -> Path:
     np.save(path, pictures)
     return path
-
-
-def table(result: dict[str, Any], markdown: bool = False) -> list[str]:
-    """What `bench_metrics` returned as lines: a table, and why figures are missing from it."""
-    notes: list[str] = []
-    rows = [HEADER, *(_cells(row, notes) for row in result["rows"])]
-    if markdown:
-        rows.insert(1, ("---",) * WORDS + ("---:",) * (len(HEADER) - WORDS))
-        lines = [f"| {' | '.join(cells)} |" for cells in rows]
-    else:
-        wide = [max(map(len, column)) for column in zip(*rows)]
-        lines = ["  ".join(f"{cell:{'<' if k < WORDS else '>'}{wide[k]}}" for k, cell in enumerate(cells)).rstrip() for cells in rows]
-    return lines + [line for k, note in enumerate(notes, start=1) for line in ("", f"({k}) {note}")]
-
-
-def _cells(row: dict[str, Any], notes: list[str]) -> list[str]:
-    """A row's cells in the order of HEADER; the reason of a missing figure goes to `notes`."""
-    sides = [row["ours"], row.get("theirs", {})]
-    times, memory = [], []
-    for side in sides:
-        why = side.get("missing", "").partition(";")[0]  # what is wrong; what to do, with this machine's paths, is in the figures
-        if why and why not in notes:
-            notes.append(why)
-        gone = f"n/a ({notes.index(why) + 1})" if why else NONE
-        times.append(_milliseconds(side["median_cpu_s"]) if "runs" in side else gone)
-        memory.append(_or_missing(side.get("extra_mb"), ".0f"))
-    faster, difference = row.get("times_faster"), row.get("largest_difference")
-    compared = [_or_missing(faster, ".3g" if (faster or 0) < 100 else ",.0f"), "0" if difference == 0 else _or_missing(difference, ".1e")]
-    return [row["metric"], row.get("peer", NONE), f"{row['megapixels']:g}", *times, *compared, *memory]
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{1e3 * seconds:.3g}" if seconds < 0.1 else f"{1e3 * seconds:,.0f}"
-
-
-def _or_missing(value: float | None, style: str) -> str:
-    return NONE if value is None else format(value, style)

@@ -7,9 +7,11 @@ from typing import Any
 
 from benchtool.core import catalog
 from benchtool.core.manifest import Dataset
+from benchtool.core.spec import DatasetSpec
 from benchtool.datasets.check.run import Checked, by_kind
 from benchtool.datasets.check.show import count, looked_at
 from benchtool.datasets.describe import counts, ev_text
+from benchtool.datasets.sources import in_words, label
 from benchtool.papers.load import REFERENCES
 from benchtool.report.site.bibliography import entries
 
@@ -28,6 +30,7 @@ def card(dataset: Dataset, checked: Checked) -> str:
             ("licence", facts.licence or "not stated"), ("from", spec.home if spec and spec.home else "not stated"),
             ("default target", f"`{facts.default_target}`"), ("fingerprint", f"`{facts.fingerprint}`"),
         ]),
+        *_sources(spec),
         "## Citation", _citation(facts.citation),
         "## What is in it", _counts(dataset), _groups(facts.exposure_groups),
         "## How it was made", _table(("", ""), [(key, _plain(value)) for key, value in made.items()]) if made else "Not recorded.",
@@ -36,6 +39,16 @@ def card(dataset: Dataset, checked: Checked) -> str:
         "## Checks", _checks(checked),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _sources(spec: DatasetSpec | None) -> list[str]:
+    """Where its files come from, and the text of its terms."""
+    if spec is None or not (spec.sources or spec.terms):
+        return []
+    found = [f"- text of the terms: <{address}>" for address in spec.terms]
+    for source in spec.sources:
+        found.append(f"- {label(source)}: {in_words(source)}" + (f" (known from: {source.evidence})" if source.evidence else ""))
+    return ["## Where it comes from", "\n".join(found)]
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

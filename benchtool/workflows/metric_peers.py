@@ -1,4 +1,4 @@
-"""Independent programs of our metrics, the sizes they can be asked for, and timed calls of them or of ours."""
+"""Independent programs of our metrics, the sizes they and ours can be asked for, and timed calls of them or of ours."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 SHORT = 0.25  # seconds: what takes less is called again, as it is in a batch
+FEW = 2.0  # megapixels: what takes minutes for them
+SLOW = "more pixels would take more than five minutes of one core"
 LARGE = 12.0  # megapixels: what takes ten seconds and more for them is not asked for larger pictures
 
 
@@ -31,11 +33,21 @@ class Peer:
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured of a metric: its peer if it has one, up to how many megapixels, and a size of its own beside the given ones."""
+    """What is measured of a metric.
+
+    Attributes:
+        peer: somebody else's program of it.
+        up_to: megapixels it is asked for at most.
+        why: what it would take for more, where that is why.
+        also: sizes of its own beside the given ones.
+        files: model files it needs.
+    """
 
     peer: Peer | None = None
     up_to: float = math.inf
+    why: str = ""
     also: tuple[float, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,20 +57,24 @@ class Run:
     Attributes:
         seconds: by the clock, mean of the calls.
         cpu_seconds: of the processor, mean of the calls.
-        value: what they returned.
+        value: what they returned; None of made weights, whose values mean nothing.
         calls: how many.
         extra_bytes: what the process took at most beyond what it held; None where the system does not tell (Linux does).
     """
 
     seconds: float
     cpu_seconds: float
-    value: float
+    value: float | None
     calls: int
     extra_bytes: int | None
 
 
-def measure(metric: str, peer: bool, pictures: Path) -> Run:
-    """Call a metric, or its peer, on the two pictures of an .npy file. Called in a process that does nothing else."""
+def measure(metric: str, peer: bool, pictures: Path, made: bool = False) -> Run:
+    """Call a metric, or its peer, on the two pictures of an .npy file. Called in a process that does nothing else.
+
+    Args:
+        made: its weights are made ones: what it returns is not passed on.
+    """
     import cv2
 
     from benchtool import metrics
@@ -72,7 +88,8 @@ def measure(metric: str, peer: bool, pictures: Path) -> Run:
         value = CASES[metric].peer.value(output, reference) if peer else ours.score(output, reference, reference).value
         calls += 1
     seconds, cpu_seconds = ((now - then) / calls for now, then in ((time.perf_counter(), begun), (time.process_time(), cpu_begun)))
-    return Run(seconds, cpu_seconds, float(value), calls, None if held is None else _memory("VmHWM") - held)
+    extra = None if held is None else _memory("VmHWM") - held
+    return Run(seconds, cpu_seconds, None if made else float(value), calls, extra)
 
 
 def _reset_peak() -> int | None:
@@ -138,9 +155,10 @@ CASES = {
     "ssim:matlab": Case(),
     "loe:full": Case(Peer("every pair compared", _every_pair, 0.01), also=(0.01,)),
     "loe:bimef100": Case(Peer("loop over the 10,000 pixels", _grid_loop)),
-    "niqe:live": Case(Peer("pyiqa `niqe`", _pyiqa_niqe, LARGE)),
-    "vif:target-reference": Case(up_to=1),  # from here on it is pyiqa that computes
-    "lpips:alex": Case(up_to=1),
-    "ma:nrqm": Case(up_to=1),
-    "pi:pirm": Case(up_to=1),
+    "niqe:live": Case(Peer("pyiqa `niqe`", _pyiqa_niqe, LARGE), files=("niqe",)),
+    "vif:target-reference": Case(up_to=LARGE),  # from here on it is pyiqa that computes
+    "lpips:alex": Case(up_to=LARGE, files=("alexnet", "lpips")),
+    "musiq:koniq": Case(up_to=LARGE, files=("musiq",)),
+    "ma:nrqm": Case(up_to=FEW, why=SLOW, also=(FEW,), files=("nrqm",)),
+    "pi:pirm": Case(up_to=FEW, why=SLOW, also=(FEW,), files=("nrqm", "niqe")),
 }
