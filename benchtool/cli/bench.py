@@ -76,18 +76,50 @@ def metrics(
     repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the median counts.")] = 5,
     json: Annotated[Optional[Path], typer.Option(help="Write every figure to this file.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as it stands in docs/metrics.md.")] = False,
+    into: Annotated[Optional[Path], typer.Option(help="Replace the table in this document, such as docs/metrics.md.")] = None,
 ) -> None:
     """Time metrics on made pictures beside independent programs: processor time of one thread, memory, and largest differences.
 
-    Memory is what a call took beyond the pictures. Takes some minutes.
+    Memory is what a call took beyond the pictures. Weights that are missing are made up: time and memory do not depend on them.
+    Takes half an hour; --sizes 0.5 some minutes.
 
     Example: benchtool bench metrics --sizes 0.5,12 --json metrics.json
     """
     from benchtool.core.files import write_json
-    from benchtool.workflows.bench_metrics import bench_metrics, parse_sizes, table
+    from benchtool.workflows.bench_metrics import bench_metrics, parse_sizes
+    from benchtool.workflows.metric_table import put_into, table
 
     result = bench_metrics(parse_sizes(sizes), repeats)
     for line in table(result, markdown):
+        print(line)
+    if json is not None:
+        write_json(json, result)
+    if into is not None:
+        put_into(into, result)
+
+
+@app.command()
+def loader(
+    pictures: Annotated[int, typer.Option(min=1, help="Pairs of input and target.")] = 96,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the pictures, in pixels.")] = "1311x874",
+    patch: Annotated[int, typer.Option(min=1, help="Side of the crops.")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="Crops of a batch.")] = 16,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read.")] = 2,
+    crops: Annotated[int, typer.Option(min=1, help="Crops of a decoded picture, where there are several.")] = 8,
+    seconds: Annotated[float, typer.Option(min=0, help="Time of each timing.")] = 5.0,
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the median counts.")] = 3,
+    json: Annotated[Optional[Path], typer.Option(help="Write every figure to this file.")] = None,
+) -> None:
+    """Time the reading of training crops: from JPEGs, one and several crops a decode, from a pack, and from memory.
+
+    Example: benchtool bench loader --workers 2 --crops 8 --json loader.json
+    """
+    from benchtool.core.files import write_json
+    from benchtool.workflows.bench_inference import parse_size
+    from benchtool.workflows.bench_loader import Settings, bench_loader, table
+
+    result = bench_loader(Settings(pictures, parse_size(size), patch, batch, workers, crops, seconds, repeats))
+    for line in table(result):
         print(line)
     if json is not None:
         write_json(json, result)

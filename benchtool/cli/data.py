@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import typer
 
+from benchtool.cli import _data_fetch
 from benchtool.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from benchtool.datasets.me import Outcome as Rendered
     from benchtool.datasets.prepare import Outcome
 
-app = typer.Typer(help="Make datasets from raws and from files.", no_args_is_help=True)
+app = typer.Typer(help="Get datasets, and make them from raws and from files.", no_args_is_help=True)
+app.command("fetch")(_data_fetch.fetch)
+app.command("unpack")(_data_fetch.unpack)
 
 
 @app.command("sample-raws")
@@ -135,17 +138,54 @@ def coco_sheet(
         raise typer.Exit(1)
 
 
+@app.command("pack")
+def pack(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dataset.", show_default=False)],
+    patch: Annotated[int, typer.Option(min=2, help="Side of the crops that will be read, in pixels; any other works, less fast.")] = 384,
+    target: Annotated[
+        Optional[list[str]], typer.Option(metavar="ROLE", help="Targets; may be repeated. Default: the dataset's.", show_default=False)
+    ] = None,
+    root: Annotated[Optional[list[str]], typer.Option(help="Where a root's folder is, NAME=DIR; may be repeated.")] = None,
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+) -> None:
+    """Decode the training images once, into DIR/train.h5, from which training then reads its crops.
+
+    Every file is checked to be the one the manifest was written for. It takes 3 bytes a pixel (6 of 16-bit images), some
+    40 times what JPEGs take. Training reads it while it is there, to the same bits as from the files. If images cannot be
+    read they are listed, nothing is written, and the exit code is 1.
+
+    Example: benchtool data pack me --patch 384
+    """
+    from benchtool.core.console import say
+    from benchtool.core.key_value import pairs
+    from benchtool.core.manifest import open_dataset
+    from benchtool.datasets.pack import pack as write
+
+    try:
+        packed = write(open_dataset(folder, pairs("--root", root)), patch, target or (), jobs)
+    except KeyboardInterrupt:
+        say("\nstopped; nothing was written")
+        raise typer.Exit(130) from None
+    if packed.failures:
+        say(f"{len(packed.failures)} images could not be packed, so {packed.path} was not written:")
+        for failure in packed.failures:
+            say(f"  {failure.item}: {failure.reason}")
+        raise typer.Exit(1)
+    print(f"{packed.path}: {packed.images:,} images, {packed.size / 2**20:,.0f} MiB; training reads it from now on")
+
+
 @app.command("list")
 def list_all() -> None:
-    """List the datasets, and what each can be told with -s.
+    """List the datasets, how each is got (`benchtool data fetch NAME OUT` says where), and what it can be told with -s.
 
     Example: benchtool data list
     """
     from benchtool.core import catalog
+    from benchtool.datasets.sources import ways
 
     for name in catalog.names("datasets"):
         options = ", ".join(f"{key}={value}" for key, value in catalog.dataclass_fields("datasets", name, "Options").items())
-        print(f"{name:14} {catalog.facts('datasets', name).title}" + (f"   -s {options}" if options else ""))
+        print(f"{name:14} {catalog.facts('datasets', name).title} ({ways(name)})" + (f"   -s {options}" if options else ""))
 
 
 @app.command("check")

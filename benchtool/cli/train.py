@@ -19,7 +19,7 @@ def train(
     show: Annotated[bool, typer.Option("--show", help="Print the recipe with everything filled in, and stop.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[Optional[int], typer.Option(min=0, help="Processes that read images; default 2, with --smoke 0.")] = None,
-    cache: Annotated[float, typer.Option(min=0, help="GiB of decoded images that each of them keeps in memory.")] = 0.0,
+    cache: Annotated[float, typer.Option(min=0, help="GiB of decoded images kept in memory, shared by them; a pack needs none.")] = 0.0,
     save_every: Annotated[float, typer.Option(min=0, help="Seconds between saves, the most that a kill loses.")] = 30.0,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to OUT/tensorboard.")] = False,
     root: Annotated[Optional[list[str]], typer.Option(help="NAME=DIR: where a root of the dataset is; may be repeated.")] = None,

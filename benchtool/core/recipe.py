@@ -110,6 +110,7 @@ class StageRecipe(Section):
         epochs, steps: length, one of the two, in passes or in optimiser steps.
         validate_every: with `steps`, optimiser steps between validations; once an epoch where None.
         patch: side of the square crops, None for whole images.
+        crops: of each sample in an epoch: as many steps in a row share the samples they decode, each with crops of its own.
         batch: samples a process and backward pass; an optimiser step sees batch x accumulate x processes.
         target: role, None for the dataset's default.
         exposures: inputs trained on: all, a list of EVs or of subsets, or `worst`, the exposure group that `start` validates worst on.
@@ -129,6 +130,7 @@ class StageRecipe(Section):
     steps: PositiveInt | None = None
     validate_every: PositiveInt | None = None
     patch: PositiveInt | None = None
+    crops: PositiveInt = 1
     batch: PositiveInt = 1
     accumulate: PositiveInt = 1
     target: str | None = None

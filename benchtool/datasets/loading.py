@@ -1,9 +1,8 @@
 """Patches for training: what comes when is a function of names and numbers, never of workers, processes or interruptions.
 
-The order of an epoch depends on (seed, stage, epoch), a sample's crop and flips on (seed, stage, epoch, sample). Step t of
-an epoch takes the next batch x accumulate x world samples of the order; each backward pass takes a global batch of it, of
-which rank r takes the r-th part: two processes with batch b see what one with batch 2b sees. What is left at the end of
-an epoch and fills no step is dropped, never padded. Only the training split is ever opened here.
+The order of an epoch depends on (seed, stage, epoch), a sample's crop and flips on (seed, stage, epoch, sample, number of the crop);
+`pace` says which samples make a step. Pixels come from files, from memory (`resident`) or from a pack (`packed`), with the same bits.
+Only the training split is ever opened here.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from benchtool.core.errors import UserError
@@ -21,14 +22,16 @@ from benchtool.core.images import read_image
 from benchtool.core.manifest import Dataset, Image, Sample
 from benchtool.core.pool import no_interrupt
 from benchtool.core.seeds import generator
+from benchtool.datasets.crops import AUGMENTATIONS, Pixels, Window, cut, cut_planes, draw_window, on_mosaic
+from benchtool.datasets.pace import Pace
+from benchtool.datasets.packed import Pack, decode, shape_of
+from benchtool.datasets.resident import Resident
 
-AUGMENTATIONS = {  # in the order in which they are drawn and applied, to H x W x C; each with probability 1/2
-    "hflip": lambda a: a[:, ::-1],
-    "vflip": lambda a: a[::-1],
-    "rot180": lambda a: a[::-1, ::-1],
-    "rot90": lambda a: np.rot90(a),
-}
+__all__ = ["AUGMENTATIONS", "Pace", "Patches", "batches", "keys"]
+DEPTHS = {"srgb8": 1, "srgb16": 2, "linear": 4, "raw-rggb": 4}  # bytes a value, at most
 Key = tuple[int, int]  # epoch, number of the sample
+Fields = dict[str, Any]  # of a `methods.base.Batch`
+RAW = "raw-rggb"
 
 
 @dataclass
@@ -37,15 +40,17 @@ class Patches:
 
     Attributes:
         seed, stage: what the draws depend on.
-        patch: side of the crops, None for whole images.
+        patch: side of the crops, None for whole images. Of inputs: targets that are whole times as large have crops that are.
         augment: names of AUGMENTATIONS.
         target: role of the targets; None for batches without targets.
         exposures: only inputs of these EVs, or of the subsets with these names; all where None.
-        cache: decoded images kept in memory, in bytes, by each process that reads them.
+        cache: decoded images kept in memory, in bytes, by this process and its workers together.
+        pack: the dataset's pack; images that are not in it come from files.
+        scale: size of the targets in sizes of the inputs.
 
     Raises:
-        UserError: no training split or no such exposure in it; a sample without the target, with images of different
-            sizes or smaller than the patch.
+        UserError: no training split or no such exposure in it; a sample without the target, with images that do not fit
+            together or smaller than the patch.
     """
 
     dataset: Dataset
@@ -56,43 +61,69 @@ class Patches:
     target: str | None = None
     exposures: Sequence[float | str] | None = None
     cache: int = 0
+    pack: Pack | None = None
     samples: list[Sample] = field(init=False)
-    _kept: dict[str, np.ndarray] = field(init=False, default_factory=dict, repr=False)
-    _room: int = field(init=False, default=0, repr=False)
+    scale: int = field(init=False, default=1)
+    _kept: Resident | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self._room = self.cache
         everything = self.dataset.split("train")
         self.samples = [s for s in everything if self.exposures is None or s.shown_at(self.exposures)]
         if not self.samples:
             wanted = ", ".join(e if isinstance(e, str) else f"{e:+g} EV" for e in self.exposures)
             raise UserError(f"{self.dataset.folder}: no training sample has an exposure of {wanted}")
-        for sample in self.samples:
-            self._check(sample)
+        scales = {self._check(sample): sample.sample for sample in self.samples}
+        if len(scales) > 1:
+            raise UserError(f"{self.dataset.folder}: targets are {' and '.join(f'{n} times ({s})' for n, s in scales.items())} as large")
+        (self.scale,) = scales
         self.has_exposures = any(image.ev is not None for s in self.samples for image in s.inputs)
+        if self.cache:
+            images = {i.path: (shape_of(i, e), DEPTHS[e]) for s in self.samples for i, e in self._images(s)}
+            self._kept = Resident(images, self.cache)
 
-    def _check(self, sample: Sample) -> None:
-        images = self._images(sample)
-        for image in images:
-            if (image.width, image.height) != (images[0].width, images[0].height):
+    def _check(self, sample: Sample) -> int:
+        """How many times as large the target is."""
+        first, scale = sample.inputs[0], 1
+        for number, (image, _) in enumerate(self._images(sample)):
+            times = image.width // first.width if number >= len(sample.inputs) else 1
+            if times < 1 or (image.width, image.height) != (times * first.width, times * first.height):
                 raise UserError(
                     f"sample '{sample.sample}': {image.path} is {image.width} x {image.height}, "
-                    f"{images[0].path} {images[0].width} x {images[0].height}; images trained on together have one size"
+                    f"{first.path} {first.width} x {first.height}; "
+                    "images trained on together have one size (a target: whole times that of the inputs)"
                 )
             if self.patch and min(image.width, image.height) < self.patch:
                 raise UserError(
                     f"{image.path}: {image.width} x {image.height} pixels are too few for the patch of {self.patch} "
                     f"in stage '{self.stage}' (sample '{sample.sample}'); choose a smaller one"
                 )
+            scale = max(scale, times)
+        self._check_raw(sample, scale)
+        return scale
 
-    def _images(self, sample: Sample) -> list[Image]:
-        """Inputs, then the target where one is wanted."""
+    def _check_raw(self, sample: Sample, scale: int) -> None:
+        """A raw's target is raw or of the mosaic's size, and there is room to turn it."""
+        raw, target = sample.encoding_in == RAW, sample.encoding_target if self.target else None
+        if (target == RAW) > raw or (raw and target and scale != (1 if target == RAW else 2)):
+            raise UserError(
+                f"sample '{sample.sample}': {sample.encoding_in} inputs and {target} targets {scale} times as large; "
+                "to raws belong raws of their size, or pictures twice as large"
+            )
+        if raw and self.augment and min(sample.inputs[0].width, sample.inputs[0].height) <= (self.patch or np.inf):
+            raise UserError(
+                f"stage '{self.stage}': raws can be turned only in crops smaller than they are (sample '{sample.sample}': "
+                f"{sample.inputs[0].width} x {sample.inputs[0].height}); give a smaller patch, or no augment"
+            )
+
+    def _images(self, sample: Sample) -> list[tuple[Image, str]]:
+        """Inputs, then the target where one is wanted; with their encodings."""
+        inputs = [(image, sample.encoding_in) for image in sample.inputs]
         if self.target is None:
-            return list(sample.inputs)
+            return inputs
         if (target := sample.target(self.target)) is None:
             has = ", ".join(t.role for t in sample.targets) or "none"
             raise UserError(f"sample '{sample.sample}' has no target '{self.target}' (it has {has}); name another (target: ROLE)")
-        return [*sample.inputs, target]
+        return [*inputs, (target, sample.encoding_target)]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -101,136 +132,158 @@ class Patches:
         """The samples' numbers in the order of an epoch."""
         return generator(self.seed, self.stage, "order", epoch).permutation(len(self))
 
-    def __getitem__(self, key: Key) -> dict[str, Any]:
-        """One sample in one epoch: `inputs` [N, C, H, W] in [0, 1], `target` [C, H, W] or None, `exposures` [N] EV, NaN where unknown."""
-        epoch, number = key
-        sample = self.samples[number]
-        draw = generator(self.seed, self.stage, "patch", epoch, sample.sample)
-        height, width = sample.inputs[0].height, sample.inputs[0].width
-        side = (self.patch or height, self.patch or width)
-        corner = [int(draw.integers(0, whole - part + 1)) for whole, part in zip((height, width), side)]
-        chances = dict(zip(AUGMENTATIONS, draw.random(len(AUGMENTATIONS)) < 0.5))  # all are drawn: one more changes no other
-        planes = []
-        for image in self._images(sample):
-            pixels = self._pixels(image)[corner[0] : corner[0] + side[0], corner[1] : corner[1] + side[1]]
-            for name, apply in AUGMENTATIONS.items():
-                pixels = apply(pixels) if name in self.augment and chances[name] else pixels
-            planes.append(_floats(pixels))
-        inputs = np.stack(planes[: len(sample.inputs)])
-        evs = np.array([np.nan if i.ev is None else i.ev for i in sample.inputs], np.float32)
-        return {"inputs": inputs, "target": planes[-1] if self.target else None, "exposures": evs, "sample": sample.sample}
+    def __getitem__(self, key: Key) -> Fields:
+        """A sample's first crop in an epoch: `inputs` [N, C, H, W] in [0, 1], `target` [C, H, W] or None, `exposures` [N] EV, NaN where
+        unknown."""
+        (crop,) = self.crops(key, 1)
+        target = None if crop["target"] is None else floats(crop["target"]).numpy()
+        return crop | {"inputs": floats(crop["inputs"]).numpy(), "target": target}
 
-    def _pixels(self, image: Image) -> np.ndarray:
-        if image.path in self._kept:
-            return self._kept[image.path]
-        pixels = read_image(self.dataset.path(image))
+    def crops(self, key: Key, count: int) -> list[Fields]:
+        """As many crops of a sample in an epoch, of images decoded once: as stored, `inputs` [N, H, W, C] and `target` [H, W, C]."""
+        epoch, sample = key[0], self.samples[key[1]]
+        size = sample.inputs[0].height, sample.inputs[0].width
+        windows = [
+            draw_window(generator(self.seed, self.stage, "patch", epoch, sample.sample, *[n] * (n > 0)), size, self.patch, self.augment)
+            for n in range(count)
+        ]
+        cuts: list[list[np.ndarray]] = [[] for _ in windows]
+        for number, (image, encoding) in enumerate(self._images(sample)):
+            pixels, scale = self._pixels(image, encoding), self.scale if number == len(sample.inputs) else 1
+            for window, crop in zip(windows, cuts):
+                crop.append(_cut(pixels, window, size, scale, sample.encoding_in == RAW, encoding == RAW))
+        evs = np.array([np.nan if i.ev is None else i.ev for i in sample.inputs], np.float32)
+        inputs = len(sample.inputs)
+        return [
+            {"inputs": _stack(crop[:inputs]), "target": crop[-1] if self.target else None, "exposures": evs, "sample": sample.sample}
+            for crop in cuts
+        ]
+
+    def _pixels(self, image: Image, encoding: str) -> Pixels:
+        if self.pack is not None and (stored := self.pack.image(image, encoding)) is not None:
+            return stored
+        if self._kept is not None and (kept := self._kept.get(image.path)) is not None:
+            return kept
+        pixels = decode(self.dataset.path(image), encoding, read_image)
         if pixels.shape[:2] != (image.height, image.width):
             raise UserError(f"{image.path}: is not the image the manifest was written for (its size differs); make the dataset anew")
-        if pixels.nbytes <= self._room:  # none gives way to another: every image is as likely to come next
-            self._kept[image.path] = pixels
-            self._room -= pixels.nbytes
+        if self._kept is not None:
+            self._kept.put(image.path, pixels)
         return pixels
 
-    def __getitems__(self, keys: list[Key]) -> list[dict[str, Any]] | UserError:
-        """A batch; what the user can mend comes back as a value, since a worker would bury it under a traceback."""
+
+def _cut(pixels: Pixels, window: Window, size: tuple[int, int], scale: int, raw: bool, planes: bool) -> np.ndarray:
+    """The window of one image: `scale` times the inputs' `size`; of a sample of `raw`s; one of four `planes`."""
+    if not raw:
+        return cut(pixels, window, scale)
+    return (cut_planes if planes else cut)(pixels, on_mosaic(window, size))
+
+
+def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Integers as they are, where all are of one kind; otherwise floats (8 and 16 bits may come together)."""
+    if len({a.dtype for a in arrays}) > 1:
+        arrays = [a.astype(np.float32) / _white(a.dtype) for a in arrays]
+    return np.stack(arrays)
+
+
+def _white(dtype: np.dtype) -> np.float32:
+    return np.float32(np.iinfo(dtype).max if dtype.kind == "u" else 1)
+
+
+def floats(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """[..., H, W, C] integers -> [..., C, H, W] float32 in [0, 1] on the device, floats as they are: the same bits on every device."""
+    white, stored = float(_white(pixels.dtype)), torch.from_numpy(pixels)
+    if torch.device(device).type == "cuda":
+        stored = stored.pin_memory().to(device, non_blocking=True)
+    scaled = stored.movedim(-1, -3).to(torch.float32, memory_format=torch.contiguous_format).contiguous()
+    # by a tensor: a GPU multiplies by the reciprocal of a plain number, which rounds otherwise
+    return scaled if white == 1 else scaled.div_(torch.full((), white, device=device))
+
+
+@dataclass
+class Reader:
+    """What a worker holds: it turns the samples of a backward pass into batches, one for each crop."""
+
+    data: Patches
+    crops: int
+
+    def __getitems__(self, keys: list[Key]) -> list[list[Fields]] | UserError:
+        """The crops of each sample; what the user can mend comes back as a value, since a worker would bury it under a traceback."""
         try:
-            return [self[key] for key in keys]
+            return [self.data.crops(key, self.crops) for key in keys]
         except UserError as error:
             return error
 
-    def collate(self, items: list[dict[str, Any]] | UserError) -> dict[str, Any] | UserError:
-        """Stack samples into the fields of a `methods.base.Batch`, as NumPy arrays.
+    def collate(self, samples: list[list[Fields]] | UserError) -> list[Fields] | UserError:
+        """A batch for each crop, as NumPy arrays of what images store.
 
         Arrays go from a worker through a pipe; tensors would go through shared memory, which containers keep small.
         """
-        if isinstance(items, UserError):
-            return items
-        shapes = {item["inputs"].shape for item in items}
-        if len(shapes) > 1:
-            names = ", ".join(item["sample"] for item in items)
-            return UserError(f"stage '{self.stage}': images of different sizes in one batch ({names}); give a patch, or batch: 1")
-        return {
-            "inputs": np.stack([item["inputs"] for item in items]),
-            "targets": np.stack([item["target"] for item in items]) if self.target else None,
-            "exposures": np.stack([item["exposures"] for item in items]) if self.has_exposures else None,
-            "samples": tuple(item["sample"] for item in items),
-        }
-
-
-def _floats(pixels: np.ndarray) -> np.ndarray:
-    """H x W x C integers -> [C, H, W] float32 in [0, 1]; floats as they are."""
-    scale = np.float32(np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / scale
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How a split is cut into optimiser steps.
-
-    Attributes:
-        batch: samples of a process and backward pass.
-        accumulate: backward passes of a step.
-        rank, world: this process and how many there are.
-        limit: at most so many steps an epoch.
-    """
-
-    batch: int = 1
-    accumulate: int = 1
-    rank: int = 0
-    world: int = 1
-    limit: int | None = None
-
-    def steps(self, samples: int) -> int:
-        """Optimiser steps of an epoch of so many samples; UserError where they fill none."""
-        whole = samples // (self.batch * self.world * self.accumulate)
-        if whole == 0:
-            raise UserError(
-                f"{samples} training samples do not fill one step of {self.batch} (batch) x {self.accumulate} (accumulate) "
-                f"x {self.world} (processes); choose a smaller batch"
-            )
-        return min(whole, self.limit or whole)
+        if isinstance(samples, UserError):
+            return samples
+        if len({crops[0]["inputs"].shape for crops in samples}) > 1:
+            names = ", ".join(crops[0]["sample"] for crops in samples)
+            return UserError(f"stage '{self.data.stage}': images of different sizes in one batch ({names}); give a patch, or batch: 1")
+        return [
+            {
+                "inputs": _stack([item["inputs"] for item in items]),
+                "targets": _stack([item["target"] for item in items]) if self.data.target else None,
+                "exposures": np.stack([item["exposures"] for item in items]) if self.data.has_exposures else None,
+                "samples": tuple(item["sample"] for item in items),
+            }
+            for items in zip(*samples)
+        ]
 
 
 def keys(data: Patches, pace: Pace, first: int, last: int) -> Iterator[list[Key]]:
-    """This process's samples of the steps `first` (counted from 0 over all epochs) to `last` - 1, one list a backward pass."""
-    per_epoch, shared = pace.steps(len(data)), pace.batch * pace.world
-    epoch, order = -1, np.empty(0, int)
-    for step in range(first, last):
-        if step // per_epoch != epoch:
-            epoch = step // per_epoch
-            order = data.order(epoch)
+    """This process's samples of the groups of steps from `first` to `last` - 1, one list a backward pass."""
+    epoch, order, shared = -1, np.empty(0, int), pace.batch * pace.world
+    for group in pace.groups(len(data), first, last):
+        if group.epoch != epoch:
+            epoch, order = group.epoch, data.order(group.epoch)
         for part in range(pace.accumulate):
-            begin = ((step % per_epoch) * pace.accumulate + part) * shared + pace.rank * pace.batch
+            begin = (group.number * pace.accumulate + part) * shared + pace.rank * pace.batch
             yield [(epoch, int(number)) for number in order[begin : begin + pace.batch]]
 
 
-def batches(data: Patches, pace: Pace, first: int, last: int, workers: int = 0, pin: bool = False) -> Iterator[list[dict[str, Any]]]:
+def batches(
+    data: Patches, pace: Pace, first: int, last: int, workers: int = 0, device: torch.device | str = "cpu"
+) -> Iterator[list[Fields]]:
     """The batches of each step from `first` to `last` - 1: a list of `accumulate` fields of a `methods.base.Batch`.
 
     Args:
         workers: processes that read images, spawned; 0 reads in this one. The batches are the same.
-        pin: put them into page-locked memory, for a GPU.
+        device: where inputs and targets are made floats.
     """
+    reader = Reader(data, pace.crops)
     loader = DataLoader(
-        data,
+        reader,
         batch_sampler=keys(data, pace, first, last),
-        collate_fn=data.collate,
+        collate_fn=reader.collate,
         num_workers=workers,
+        worker_init_fn=_alone,
         multiprocessing_context="spawn" if workers else None,
         generator=torch.Generator(),  # so that starting workers draws nothing from the global one
     )
-
-    def tensors(fields: dict[str, Any]) -> dict[str, Any]:
-        made = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in fields.items()}
-        return {name: value.pin_memory() if pin and isinstance(value, torch.Tensor) else value for name, value in made.items()}
-
-    step = []
     with no_interrupt():  # workers start here, and inherit it: Ctrl-C is for this process, which ends them
         items = iter(loader)
-    for item in items:
-        if isinstance(item, UserError):
-            raise item
-        step.append(tensors(item))
-        if len(step) == pace.accumulate:
-            yield step
-            step = []
+    for group in pace.groups(len(data), first, last):
+        parts = [_given(next(items)) for _ in range(pace.accumulate)]
+        for crop in group.crops:
+            yield [_tensors(part[crop], device) for part in parts]
+
+
+def _alone(worker: int) -> None:
+    cv2.setNumThreads(0)  # there are other workers
+
+
+def _given(item: list[Fields] | UserError) -> list[Fields]:
+    if isinstance(item, UserError):
+        raise item
+    return item
+
+
+def _tensors(fields: Fields, device: torch.device | str) -> Fields:
+    made = {name: floats(fields[name], device) if fields[name] is not None else None for name in ("inputs", "targets")}
+    exposures = None if fields["exposures"] is None else torch.from_numpy(fields["exposures"])
+    return {**made, "exposures": exposures, "samples": fields["samples"]}

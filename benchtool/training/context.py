@@ -18,6 +18,7 @@ from benchtool.core.recipe import Recipe, StageRecipe
 from benchtool.core.seeds import seed_of
 from benchtool.core.spec import MethodSpec
 from benchtool.datasets.loading import Pace, Patches, batches
+from benchtool.datasets.packed import find
 from benchtool.evaluation.validate import Validation, validate
 from benchtool.methods import create, load_weights
 from benchtool.methods.base import Batch, Method
@@ -33,7 +34,7 @@ class Run:
     Attributes:
         log: None in all processes but the first, which alone writes.
         workers: processes that read images.
-        cache: bytes of decoded images kept by each process that reads.
+        cache: bytes of decoded images kept in memory.
         save_every: seconds between saves.
     """
 
@@ -66,16 +67,18 @@ class Run:
     def patches(self, stage: StageRecipe, exposures: list[float | str] | None, draws: str | None = None) -> Patches:
         """Training data as a stage crops it; `draws` takes the place of the stage's name in what is drawn."""
         role = (stage.target or self.dataset.facts.default_target) if self.spec.needs_target else None
-        return Patches(self.dataset, self.recipe.seed, draws or stage.name, stage.patch, stage.augment, role, exposures, self.cache)
+        draws, pack = draws or stage.name, find(self.dataset)
+        return Patches(self.dataset, self.recipe.seed, draws, stage.patch, stage.augment, role, exposures, self.cache, pack)
 
     def pace(self, stage: StageRecipe) -> Pace:
         """How a stage cuts its data into steps."""
         limit = smoke.STEPS if self.recipe.smoke else None
-        return Pace(stage.batch, stage.accumulate, self.accelerator.process_index, self.accelerator.num_processes, limit)
+        processes = self.accelerator.process_index, self.accelerator.num_processes
+        return Pace(stage.batch, stage.accumulate, *processes, limit, stage.crops)
 
     def batches(self, data: Patches, pace: Pace, first: int, last: int) -> Iterator[list[Batch]]:
         """The batches of each step from `first` to `last` - 1, on the device."""
-        for parts in batches(data, pace, first, last, self.workers, pin=self.accelerator.device.type == "cuda"):
+        for parts in batches(data, pace, first, last, self.workers, self.accelerator.device):
             yield [self._place(Batch(**fields)) for fields in parts]
 
     def _place(self, batch: Batch) -> Batch:

@@ -35,7 +35,7 @@ class Settings:
     Attributes:
         device: `auto`, `cpu`, `cuda`.
         workers: processes reading images.
-        cache: bytes of decoded images kept by each process that reads.
+        cache: bytes of decoded images kept in memory, shared with the workers.
         save_every: seconds between saves.
         tensorboard: write TensorBoard events.
         resume: there must be a run to continue.
@@ -134,7 +134,11 @@ def check(run: Run) -> int:
                 run.load(text)
         if stage.exposures == "worst" and not run.dataset.facts.exposure_groups:
             raise UserError(f"{where}: exposures: worst, but the dataset '{run.dataset.facts.name}' has no exposure groups")
-        run.pace(stage).steps(len(run.patches(stage, exposures(stage))))
+        data = run.patches(stage, exposures(stage))
+        run.pace(stage).steps(len(data))
+        if data.target and data.scale != run.spec.output_scale:
+            made = f"{recipe.method} makes images {run.spec.output_scale} times as large as its inputs"
+            raise UserError(f"{where}: {made}, the targets '{data.target}' of {run.dataset.folder} are {data.scale} times as large")
         method.requires_grad_(True)
         players.freeze(method, stage.freeze, stage.name)
         for player in players.moving_order(run.spec, stage):

@@ -25,8 +25,11 @@ def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
     if smallest[0] < MULTIPLE:
         raise UserError(f"{smallest[1]}: {smallest[0]} pixels are too few even for --smoke, which needs {MULTIPLE}")
 
+    raw = any(s.encoding_in == "raw-rggb" for s in train)
+
     def less(stage: StageRecipe) -> StageRecipe:
-        patch = min(smallest[0], PATCH, stage.patch or PATCH) // MULTIPLE * MULTIPLE
+        fits = smallest[0] - (raw and bool(stage.augment))  # a raw is turned only in a crop smaller than it is
+        patch = min(fits, PATCH, stage.patch or PATCH) // MULTIPLE * MULTIPLE
         samples = (
             min(sum(s.shown_at(chosen) for s in train) for chosen in _choices(stage, dataset)) if stage.exposures != "all" else len(train)
         )
@@ -38,6 +41,7 @@ def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
                 "validate_every": None,
                 "patch": max(patch, MULTIPLE),
                 "accumulate": accumulate,
+                "crops": min(stage.crops, STEPS),
                 "batch": max(1, min(stage.batch, BATCH, samples // (accumulate * processes))),
                 "players": {name: player.model_copy(update={"from_epoch": 1}) for name, player in stage.players.items()},
             }

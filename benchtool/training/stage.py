@@ -78,7 +78,7 @@ class StageTraining:
             device = run.accelerator.device
             return Importance.of_tensors(form, {n: t.to(device) for n, t in checkpoints.under("importance", tensors).items()})
         data = run.patches(self.recipe, None, f"{self.recipe.name}/importance")
-        pace = dataclasses.replace(self.pace, accumulate=1)
+        pace = dataclasses.replace(self.pace, accumulate=1, crops=1)
         steps = pace.steps(len(data))
         trainee = Trainee(self.method)
         parameters = players.trained(self.method, player, self.recipe.name)
