@@ -54,6 +54,9 @@ def show(name: Name, json: Json = False) -> None:
         print("\nwhere paper and released code differ")
         rows = [(d["name"], d["paper"], d["released"], d["ours"]) for d in found["departures"]]
         _print_table(("", "paper", "released", "ours"), rows)
+    for recipe, differences in found["released_recipes"].items():
+        print(f"\nrecipe {recipe}, against that of the paper on the same data")
+        _print_table(("", "paper", "released"), [(place, *values) for place, values in differences.items()])
 
 
 @app.command()

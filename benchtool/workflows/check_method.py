@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 
 from benchtool.core import catalog
-from benchtool.workflows.contract import POINTS, Broken, Skip, Subject
+from benchtool.workflows.contract import POINTS
+from benchtool.workflows.contract_subject import Broken, Skip, Subject
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,21 @@ class Check:
     note: str
 
 
-def check_method(name: str) -> list[Check]:
+def check_method(name: str, device: str | None = None) -> list[Check]:
     """Run every point of the contract on the method `name`, in the order of `POINTS`.
+
+    `device` has to agree with the CPU; None for the GPU where there is one.
 
     The global random state is left as it was. A point at which the method raises has failed; the next is tried all the same.
     """
-    subject = Subject(name, catalog.facts("methods", name))
+    device = device or ("cuda" if torch.cuda.is_available() else None)
+    subject = Subject(name, catalog.facts("methods", name), device)
     with torch.random.fork_rng(devices=[]):
-        return [_outcome(point, check, subject) for point, check in POINTS.items()]
+        return [outcome(point, check, subject) for point, check in POINTS.items()]
 
 
-def _outcome(point: str, check: Callable[[Subject], str], subject: Subject) -> Check:
+def outcome(point: str, check: Callable[[Subject], str], subject: Subject) -> Check:
+    """What one point says of the method under test."""
     try:
         return Check(point, True, check(subject))
     except Broken as broken:

@@ -5,30 +5,28 @@ A point gives a note on what it saw, or raises `Broken` where the contract is no
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from benchtool.core import catalog
-from benchtool.core.recipe import StageRecipe, load_recipe
-from benchtool.core.spec import MethodSpec
 from benchtool.methods import create, load_weights
-from benchtool.methods.base import Batch, Method, Stage, count_parameters
-from benchtool.workflows.method_facts import recipes_of
+from benchtool.methods.base import Batch, Method, count_parameters
+from benchtool.workflows.contract_subject import Skip, Subject, example_batch, require
+from benchtool.workflows.contract_training import gradient_reaches_all, loss_falls, recipes_name_its_losses
 
 SIZES = ((1, 1), (1, 19), (8, 8), (33, 47))  # rows, columns
 MEGAPIXEL = (1000, 1000)
 PATIENCE = 20.0  # seconds within which a megapixel is tried
-STEPS, RATE = 10, 1e-4  # a fixed batch's loss has to fall within these
 TILE, SURROUNDINGS = 64, 128  # pixels
 TOLERANCE = 1e-5  # of a tile against the whole image
+DEVICE_TOLERANCE = 1e-4  # of the GPU against the CPU, of the largest value of the output and at least of 1: float32 without TF32
 CHOICES = {
     "task": ("correct", "hdr", "isp"),
     "input": ("srgb8", "srgb16", "linear", "raw-rggb"),
@@ -37,50 +35,6 @@ CHOICES = {
     "faithful": ("paper", "released"),
     "tiling": ("exact", "approximate"),
 }
-
-
-class Broken(Exception):
-    """The contract is not kept; the message says where."""
-
-
-class Skip(Exception):
-    """The point does not apply; the message says why."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The method under test: its name, its facts and how to make a fresh small build."""
-
-    name: str
-    spec: MethodSpec
-
-    def build(self) -> Method:
-        """The small build, its weights the same each time."""
-        torch.manual_seed(0)
-        return create(self.name, **self.spec.check)
-
-
-def require(condition: bool, message: str) -> None:
-    """Break the point at hand with `message` unless `condition` holds."""
-    if not condition:
-        raise Broken(message)
-
-
-def example_batch(spec: MethodSpec, height: int = 32, width: int = 48, size: int = 2) -> Batch:
-    """A fixed batch: smooth random scenes as targets, darkened by a power as inputs, exposures an EV apart."""
-    generator = torch.Generator().manual_seed(1)
-    scale = spec.output_scale
-
-    def scenes(channels: int, rows: int, columns: int) -> Tensor:
-        coarse = torch.rand(size, channels, 5, 5, generator=generator)
-        return F.interpolate(coarse, (rows, columns), mode="bilinear")
-
-    targets = scenes(spec.output_channels, height * scale, width * scale)
-    one = scenes(4, height, width) if spec.input == "raw-rggb" else F.interpolate(targets, (height, width))
-    exposures = torch.arange(spec.inputs, dtype=torch.float32) - spec.inputs // 2
-    inputs = torch.stack([one ** (1.5 - 0.2 * float(ev)) for ev in exposures], dim=1)
-    names = tuple(f"example{i}" for i in range(size))
-    return Batch(inputs, targets if spec.needs_target else None, exposures.expand(size, -1), names)
 
 
 def spec_is_complete(subject: Subject) -> str:
@@ -174,60 +128,32 @@ def weights_survive(subject: Subject) -> str:
     return f"{len(data):,} bytes"
 
 
-def gradient_reaches_all(subject: Subject) -> str:
-    """The losses of each player reach every parameter that its optimiser gets, in one stage or another."""
-    seen = 0
-    for player in _players(subject):
-        method = subject.build().train()
-        for weights in _weights(subject):
-            _total(method, subject, player, weights).backward()
-        for name, parameter in method.trainable(player):
-            require(parameter.grad is not None and bool(parameter.grad.any()), f"{player}: no gradient reaches {name}")
-            seen += 1
-    return f"{seen} tensors"
+def devices_agree(subject: Subject) -> str:
+    """The same weights on the same batch, in 8 bits where its input has these: on the GPU what the CPU gives."""
+    if subject.device is None:
+        raise Skip("no GPU here")
+    method, batch = subject.build().eval(), example_batch(subject.spec)
+    inputs = (batch.inputs * 255).round() / 255 if subject.spec.input == "srgb8" else batch.inputs
+    here = _enhance(method, inputs, batch.exposures)
+    with _full_precision():
+        other = copy.deepcopy(method).to(subject.device)
+        there = _enhance(other, inputs.to(subject.device), batch.exposures.to(subject.device))
+    require(there.device.type == torch.device(subject.device).type, f"given {subject.device}, gives an image on {there.device}")
+    worst = float((there.cpu() - here).abs().max()) / max(1.0, float(here.abs().max()))
+    require(worst <= DEVICE_TOLERANCE, f"{subject.device} differs from the CPU by {worst:.2g}, more than {DEVICE_TOLERANCE:g}")
+    return f"within {worst:.1g}"
 
 
-def loss_falls(subject: Subject) -> str:
-    """For each player, its losses on one fixed batch fall within a few steps of Adam."""
-    notes = []
-    for player in _players(subject):
-        method = subject.build().train()
-        optimizer = torch.optim.Adam([parameter for _, parameter in method.trainable(player)], lr=RATE)
-        weights = _weights(subject)[0]
-        start = _total(method, subject, player, weights)
-        loss = start
-        for _ in range(STEPS):
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            loss = _total(method, subject, player, weights)
-        first, last = float(start.detach()), float(loss.detach())
-        require(last < first, f"{player}: {first:.6g} before, {last:.6g} after {STEPS} steps of Adam at {RATE}")
-        notes.append(f"{player} {first:.4g} → {last:.4g}")
-    return ", ".join(notes)
-
-
-def recipes_name_its_losses(subject: Subject) -> str:
-    """Each loss that a stage of its recipes weighs is one that the method gives there, a scalar and finite."""
-    stages = _recipe_stages(subject)
-    if not stages:
-        raise Skip("no recipe trains it")
-    method = subject.build()
-    teacher = copy.deepcopy(method).requires_grad_(False)
-    for recipe, stage in stages:
-        context = Stage(stage.name, stage.losses, teacher if stage.teacher else None)
-        given = {}
-        for player in subject.spec.players:
-            given |= method.losses(example_batch(subject.spec), context, player)
-        for name in context.losses:
-            require(name in given, f"recipe {recipe}, stage {context.name}: weighs '{name}', the method gives {', '.join(given)}")
-            require(given[name].shape == () and bool(torch.isfinite(given[name])), f"loss '{name}' is not a finite scalar")
-    return ", ".join(dict.fromkeys(recipe for recipe, _ in stages))
-
-
-def _recipe_stages(subject: Subject) -> list[tuple[str, StageRecipe]]:
-    """(recipe, stage) of every recipe that trains the method."""
-    return [(name, stage) for name in recipes_of(subject.name) for stage in load_recipe(name).stages]
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """Float32 as such on a GPU: no TF32, in convolutions and in products of matrices."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def tiles_as_it_says(subject: Subject) -> str:
@@ -258,6 +184,7 @@ POINTS: dict[str, Callable[[Subject], str]] = {
     "gradient reaches all": gradient_reaches_all,
     "loss falls": loss_falls,
     "losses of its recipes": recipes_name_its_losses,
+    "CPU and GPU agree": devices_agree,
     "tiling as SPEC says": tiles_as_it_says,
 }
 
@@ -269,23 +196,3 @@ def _enhance(method: Method, inputs: Tensor, exposures: Tensor | None) -> Tensor
 
 def _state(method: Method) -> dict[str, Tensor]:
     return {key: value.contiguous() for key, value in method.state_dict().items()}
-
-
-def _players(subject: Subject) -> tuple[str, ...]:
-    if not subject.spec.players:
-        raise Skip("not trained")
-    return subject.spec.players
-
-
-def _weights(subject: Subject) -> list[Mapping[str, float]]:
-    """What the stages without a teacher of its first recipe weigh; one that names no loss where it has no recipe."""
-    stages = _recipe_stages(subject)
-    return [stage.losses for name, stage in stages if name == stages[0][0] and not stage.teacher] or [{}]
-
-
-def _total(method: Method, subject: Subject, player: str, weights: Mapping[str, float]) -> Tensor:
-    """All losses of a player on the fixed batch, each of weight 1, in a stage that weighs these."""
-    torch.manual_seed(2)
-    losses = method.losses(example_batch(subject.spec), Stage("check", weights), player)
-    require(bool(losses), f"{player}: `losses` gives nothing")
-    return torch.stack(list(losses.values())).sum()

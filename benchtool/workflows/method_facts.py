@@ -13,6 +13,7 @@ from benchtool.core import catalog
 from benchtool.core.errors import UserError, unknown
 
 MEBI = 2**20  # the unit of "M" in ENC's columns of parameters
+RELEASED = "-released"  # ends the name of a recipe with the settings of released code, where they differ from the paper's
 
 
 def recipes_of(method: str) -> dict[str, dict[str, Any]]:
@@ -70,5 +71,44 @@ def details(name: str) -> dict[str, Any]:
             "parameters_mebi": round(spec["parameters"] / MEBI, 4),
             "options": catalog.options("methods", name),
             "origin": entry.origin,
+            "released_recipes": released_recipes(name),
         }
     )
+
+
+def released_recipes(method: str) -> dict[str, dict[str, tuple[str, str]]]:
+    """Recipe of the released code (`i-sid-released:sice`) -> key -> what the paper's recipe says there on that data, and what it says."""
+    from benchtool.core.recipe import load_recipe
+
+    found = {}
+    for name in recipes_of(method):
+        base, _, dataset = name.partition(".")
+        of_paper = base.removesuffix(RELEASED)
+        if base != of_paper and of_paper in _recipes():
+            released = load_recipe(name)
+            paper = load_recipe(f"{of_paper}:{released.dataset}")
+            shown = f"{base}:{dataset}" if dataset else base
+            found[shown] = _differences(_by_stage(paper.resolved()), _by_stage(released.resolved()))
+    return found
+
+
+def _by_stage(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Its settings, stages by their names; without its own name."""
+    stages = {stage["name"]: {key: value for key, value in stage.items() if key != "name"} for stage in recipe["stages"]}
+    return {key: value for key, value in recipe.items() if key not in ("name", "stages")} | stages
+
+
+def _differences(one: dict[str, Any], two: dict[str, Any], place: str = "") -> dict[str, tuple[str, str]]:
+    """`distil.optimizer.lr` -> both values, for the settings that are not the same."""
+    found = {}
+    for key in dict.fromkeys((*one, *two)):
+        here, there = one.get(key), two.get(key)
+        if isinstance(here, dict) and isinstance(there, dict):
+            found |= _differences(here, there, f"{place}{key}.")
+        elif here != there:
+            found[f"{place}{key}"] = (_told(here), _told(there))
+    return found
+
+
+def _told(value: Any) -> str:
+    return "a stage" if isinstance(value, dict) and "losses" in value else "none" if value in (None, [], {}) else str(value)

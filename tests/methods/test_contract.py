@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from made_training import TOY
 
 from benchtool.core import catalog
 from benchtool.methods import create
 from benchtool.methods.base import Batch, Stage
-from benchtool.workflows.check_method import check_method
+from benchtool.workflows.check_method import check_method, outcome
 from benchtool.workflows.contract import POINTS
+from benchtool.workflows.contract_subject import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "adding-a-method.md"
@@ -96,7 +98,7 @@ def test_a_sound_toy_passes(tmp_path: Path) -> None:
     state = torch.get_rng_state()
     checks = {c.point: c for c in check_method(plugin(tmp_path, "sound_toy", SOUND))}
     assert [p for p, c in checks.items() if c.passed is False] == []
-    assert [p for p, c in checks.items() if c.passed is None] == ["losses of its recipes"]
+    assert [p for p, c in checks.items() if c.passed is None and p != "CPU and GPU agree"] == ["losses of its recipes"]
     assert torch.equal(state, torch.get_rng_state()), "the caller's random state was moved"
 
 
@@ -116,6 +118,62 @@ def test_a_loss_that_a_recipe_weighs_is_missing(tmp_path: Path, monkeypatch: pyt
     checks = {c.point: c for c in check_method(plugin(tmp_path, "toy_with_recipe", SOUND))}
     assert checks["losses of its recipes"].passed is False
     assert "weighs 'ssim', the method gives mse" in checks["losses of its recipes"].note
+
+
+def falls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, stage: str) -> tuple[bool | None, str]:
+    """The point "loss falls" of a method that one recipe of one stage trains."""
+    recipe = tmp_path / "only.yaml"
+    recipe.write_text(f"method: {method}\ndataset: me\nstages: [{{name: train, epochs: 1, {stage}}}]\n")
+    monkeypatch.setattr(catalog, "recipe_files", lambda: {"only": recipe})
+    return point("loss falls", method)
+
+
+def point(name: str, method: str, device: str | None = None) -> tuple[bool | None, str]:
+    """One point alone."""
+    subject = Subject(method, catalog.facts("methods", method), device)
+    with torch.random.fork_rng():
+        check = outcome(name, POINTS[name], subject)
+    return check.passed, check.note
+
+
+def test_the_loss_falls_at_the_recipes_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each player's own settings, and the stage's weights, clip and frozen parameters."""
+    name = catalog.add_plugin(TOY)[0].name
+    both = "losses: {mse: 1.0, adversarial: 0.1, critic: 1.0}"
+    sound, note = falls(tmp_path, monkeypatch, name, both + ", players: {critic: {optimizer: {lr: 1.0e-4}}}")
+    assert sound and re.fullmatch(r"model in train .* → .*, critic in train .* → .*", note)
+    for settings, wrong in (
+        ("optimizer: {lr: 1000}, players: {critic: {optimizer: {lr: 1.0e-4}}}", "model in train: .* at a rate of 1000"),
+        ("players: {critic: {optimizer: {lr: 1000}}}", "critic in train: .* at a rate of 1000"),
+        ("optimizer: {name: sgd, lr: 1000}, players: {critic: {optimizer: {name: sgd, lr: 0.01}}}", "model in train: "),
+    ):
+        passed, note = falls(tmp_path, monkeypatch, name, f"{both}, {settings}")
+        assert passed is False and re.match(wrong, note), note
+    assert falls(tmp_path, monkeypatch, name, "losses: {mse: 1.0}, optimizer: {name: sgd, lr: 1000}, clip: 1.0e-6")[0], "clipped"
+    assert "'no-such.*'" in falls(tmp_path, monkeypatch, name, "losses: {mse: 1.0}, freeze: ['no-such.*']")[1]
+    once, thrice = (float(falls(tmp_path, monkeypatch, name, f"losses: {{mse: {w}}}")[1].split()[3]) for w in (1, 3))
+    assert thrice == pytest.approx(3 * once, rel=1e-3)
+
+
+@pytest.mark.parametrize("shift", [0.0, 5e-5, 3e-4])
+def test_devices_are_compared(tmp_path: Path, shift: float) -> None:
+    """A network that a move to another device changes: it agrees up to the tolerance, and no further."""
+    moves = f"def to(self, device):\n        self.conv.bias.data += {shift}\n        return super().to(device)\n    def enhance"
+    source = SOUND.replace("def enhance", moves)
+    name = plugin(tmp_path, f"moving_toy_{shift}".replace(".", "_").replace("-", "_"), source)
+    passed, note = point("CPU and GPU agree", name, "cpu")
+    assert passed is (shift < 1e-4), note
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_nothing_is_compared(tmp_path: Path) -> None:
+    checks = {c.point: c for c in check_method(plugin(tmp_path, "still_toy", SOUND))}
+    assert (checks["CPU and GPU agree"].passed, checks["CPU and GPU agree"].note) == (None, "no GPU here")
+
+
+def test_the_device_asked_for_is_compared(tmp_path: Path) -> None:
+    checks = {c.point: c for c in check_method(plugin(tmp_path, "compared_toy", SOUND), "cpu")}
+    assert checks["CPU and GPU agree"].passed is True
 
 
 def blocks(language: str) -> list[str]:
