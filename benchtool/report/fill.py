@@ -6,6 +6,7 @@ data, fingerprint and protocol); a difference to a published number is computed 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -26,14 +27,16 @@ def fill(library: Library, table: Table, results: Results) -> Report:
     """The table with everything there is to show in it."""
     blocks = [Block(panel) for panel in table.panels]
     columns = [Column(table.panels.index(panel), group, metric) for panel, group, metric in table.columns()]
-    lines = [Line(row, [_cell(library, table, row, blocks, c) for c in columns]) for row in table.rows]
-    report = Report(library.paper, table, blocks, columns, lines, unreadable=results.unreadable)
+    shown = with_imported(table, results)
+    lines = [Line(row, [_cell(library, table, row, blocks, c) for c in columns]) for row in shown.rows]
+    report = Report(library.paper, shown, blocks, columns, lines, unreadable=results.unreadable)
     _column_facts(report)
     report.chosen = [_choose(report, block, results) for block in blocks]
     for line in lines:
         _row_facts(report, library, line)
     for index, evaluations in enumerate(report.chosen):
         _measure(report, index, evaluations)
+        _mark_imported(report, evaluations)
     _rank(report)
     attach_errata(report, library.errata)
     describe(report, results, report.chosen)
@@ -45,7 +48,32 @@ def _cell(library: Library, table: Table, row: Row, blocks: list[Block], column:
     """The cell with its published number."""
     place = Place(table.number, row.label, blocks[column.panel].panel.key, column.group.key, column.metric.key)
     found = library.published.get(place)
-    return Cell(found.value if found else None, missing=bool(table.missing) and found is None)
+    return Cell(found.value if found else None, missing=bool(table.missing) and found is None and row in table.rows)
+
+
+def with_imported(table: Table, results: Results) -> Table:
+    """The table with a row more for each of its methods whose weights were imported and measured, and have no row: a recipe's row is
+    for weights that it trained."""
+    rows = list(table.rows)
+    labels = {row.method: row.label for row in reversed(table.rows)}
+    for evaluation in results.evaluations:
+        summary = evaluation.summary
+        if summary.imported is None or summary.method not in labels:
+            continue
+        own = Row(f"{labels[summary.method]}, imported weights", summary.method, options=summary.options)
+        fits = [panel for panel in table.panels if matches(own, panel, table.protocol_of(panel), evaluation)]
+        if fits and not any(matches(row, panel, table.protocol_of(panel), evaluation) for row in rows for panel in fits):
+            rows.append(own)
+    return dataclasses.replace(table, rows=tuple(rows))
+
+
+def _mark_imported(report: Report, evaluations: Mapping[int, Evaluation]) -> None:
+    """A footnote on the rows whose figures are of imported weights: which files these were."""
+    for number, evaluation in evaluations.items():
+        if imported := evaluation.summary.imported:
+            files = ", ".join(f"{file.name}, sha256 {file.sha256[:8]}" for file in imported.files)
+            note, notes = report.note(f"Measured with imported weights: {files}."), report.lines[number].notes
+            notes += [note] if note not in notes else []
 
 
 def matches(row: Row, panel: Panel, protocol: str, evaluation: Evaluation) -> bool:

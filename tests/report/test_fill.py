@@ -489,10 +489,39 @@ def test_eleven_methods_of_four_metrics_are_ranked_in_every_column(tmp_path: Pat
     assert len(report.contests) == 12 and text.count("(11)") == text.count("(1)") - 1 == 12  # the legend has a "(1)" too
 
 
-def test_imported_weights_are_told_from_trained_ones(tmp_path: Path) -> None:
-    write_run(tmp_path / "own", "clahe")
-    summary = json.loads((tmp_path / "own" / "summary.json").read_text())
-    summary["imported"] = {"files": [{"name": "weights.pth", "sha256": "ab" * 32, "bytes": 3}], "matched": "by names"}
-    (tmp_path / "own" / "summary.json").write_text(json.dumps(summary))
-    [source] = table_1(tmp_path).sources
-    assert source.startswith("CLAHE: ") and "(imported weights: weights.pth, sha256 abababab)" in source
+def imported(folder: Path, method: str, digit: str = "a", **options: object) -> None:
+    """A run of imported weights."""
+    write_run(folder, method)
+    summary = json.loads((folder / "summary.json").read_text())
+    files = [{"name": "weights.pth", "sha256": digit * 64, "bytes": 3}]
+    summary |= {"imported": {"files": files, "matched": "by names"}, "options": options}
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def test_imported_weights_have_a_row_of_their_own(tmp_path: Path) -> None:
+    """Beside the row of the recipe that would train them, which stays empty; marked with the file; without a published figure."""
+    imported(tmp_path / "own", "zero-dce")
+    imported(tmp_path / "port", "retinexnet", "b", skip="concat")
+    imported(tmp_path / "other", "lime")  # the table has no such method
+    plain, report = fill(ENC, ENC.table("1"), read_results([])), table_1(tmp_path)
+    assert measured_rows(report) == {"Zero-DCE, imported weights", "RetinexNet, imported weights"}
+    assert [line.row.label for line in report.lines][: len(plain.lines)] == [line.row.label for line in plain.lines]
+    assert len(report.lines) == len(plain.lines) + 2
+    line = next(line for line in report.lines if line.row.label == "Zero-DCE, imported weights")
+    assert [report.footnotes[n - 1] for n in line.notes] == ["Measured with imported weights: weights.pth, sha256 aaaaaaaa."]
+    assert all(cell.published is None and not cell.missing and cell.delta is None for cell in line.cells)
+    assert any("(imported weights: weights.pth, sha256 bbbbbbbb)" in source for source in report.sources)
+    assert "Zero-DCE, imported weights" in terminal.render(report)
+    lacking = dataclasses.replace(ENC.table("1"), missing="Not known.")
+    shown = fill(ENC, lacking, read_results([tmp_path])).lines[-1]
+    assert not any(cell.missing for cell in shown.cells), "the paper has no such row to be missing"
+
+
+def test_imported_weights_are_marked_in_a_row_of_weights_as_released(tmp_path: Path) -> None:
+    imported(tmp_path / "own", "clahe")
+    report = table_1(tmp_path)
+    [source] = report.sources
+    assert source.startswith("CLAHE: ") and "(imported weights: weights.pth, sha256 aaaaaaaa)" in source
+    [line] = [line for line in report.lines if line.row.label == "CLAHE"]
+    assert "Measured with imported weights: weights.pth, sha256 aaaaaaaa." in [report.footnotes[n - 1] for n in line.notes]
+    assert len(report.lines) == len(ENC.table("1").rows)
