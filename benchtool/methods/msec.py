@@ -69,7 +69,7 @@ SPEC = MethodSpec(
     licence="own code; published weights CC BY-NC-SA 4.0, not included",
     tiling="approximate",
     inference=512,
-    check={"widths": (4, 4, 4, 4), "critic_width": 2, "long_side": 128},
+    check={"widths": (4, 4, 8, 16), "critic_width": 2, "long_side": 128},
 )
 
 PEAK = 255.0  # the network and its losses work on 0..255

@@ -22,7 +22,7 @@ SPEC = MethodSpec(
     licence="own code; published weights CC BY-NC-SA 4.0, not included",
     tiling="approximate",
     inference=512,
-    check={"widths": (4, 4, 4, 4), "long_side": 128},
+    check={"widths": (4, 4, 8, 16), "long_side": 128},
 )
 
 
