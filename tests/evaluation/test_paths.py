@@ -213,12 +213,14 @@ def test_what_an_input_that_is_no_display_image_is_not_compared_with(dataset: Da
     assert outcome.entry["excluded"]["loe:full"] == {"n/a": 6}
 
 
-def test_earlier_runs_predictions_stand() -> None:
-    """A method's identity is what it was before predictions had a path."""
+def test_identity_names_what_is_seen_only_where_reduced() -> None:
+    """A method's identity at full size is of its name, options, weights and files alone."""
     from benchtool import methods
     from benchtool.core.catalog import entry
     from benchtool.core.files import sha256_bytes
+    from benchtool.core.source_files import source_sha256
 
-    source = sha256_file(entry("methods", "identity").source)
-    expected = sha256_bytes(json.dumps(["identity", {}, None, source], sort_keys=True).encode())
-    assert predictions.identity(methods.load("identity")) == expected
+    decisive = ["identity", {}, None, source_sha256(entry("methods", "identity"))]
+    loaded = methods.load("identity")
+    assert predictions.identity(loaded) == sha256_bytes(json.dumps(decisive, sort_keys=True).encode())
+    assert predictions.identity(loaded, 512) == sha256_bytes(json.dumps([*decisive, 512], sort_keys=True).encode())
