@@ -12,7 +12,7 @@ from benchtool.core.manifest import Dataset, Image, Sample
 from benchtool.core.protocol import Protocol, load_protocol, read_protocol
 from benchtool.evaluation.predictions import Predictions
 from benchtool.evaluation.reduced import SIDE
-from benchtool.evaluation.samples import LINEAR
+from benchtool.evaluation.samples import LINEAR, check_inputs
 from benchtool.evaluation.score import SOURCE, Measured, Task
 from benchtool.evaluation.scores import Key, KnownScores
 from benchtool.methods import Loaded
@@ -115,18 +115,11 @@ def prepare(
         for role in roles:
             if role not in there:
                 raise UserError(f"{dataset.folder}: no {split} sample has the target '{role}'; there are: {', '.join(there) or 'none'}")
-    _check_inputs(loaded, dataset, samples[0])
+    check_inputs(loaded.name, loaded.spec, samples[:1])  # of the others, each is a failure of its own
     _check_kind(loaded, samples[0], f"protocol {protocol_name}", protocol.quantise == "none-linear", chosen)
     side = _side(loaded, protocol_name) if protocol.resize == "inference-512" else None
     predictions, known = Predictions(run, loaded, dataset, split, side), KnownScores(run)
     return Evaluation(run, loaded, dataset, split, protocol_name, protocol, roles, chosen, samples, predictions, known)
-
-
-def _check_inputs(loaded: Loaded, dataset: Dataset, first: Sample) -> None:
-    spec = loaded.spec
-    if len(first.inputs) != spec.inputs or first.encoding_in[:4] != spec.input[:4]:
-        has = f"{dataset.facts.name} has {len(first.inputs)} of {first.encoding_in}"
-        raise UserError(f"{loaded.name} takes {spec.inputs} image(s) of {spec.input}; {has}")
 
 
 def _check_kind(loaded: Loaded, first: Sample, protocol: str, linear: bool, chosen: Sequence[Metric]) -> None:

@@ -22,7 +22,7 @@ from benchtool.core.manifest import Dataset, Sample, safe_name
 from benchtool.core.pool import STOPPING, Failure, reason
 from benchtool.core.source_files import source_sha256
 from benchtool.evaluation.predict import predict
-from benchtool.evaluation.samples import LINEAR, read_inputs
+from benchtool.evaluation.samples import LINEAR, check_inputs, read_inputs
 from benchtool.methods import Loaded
 
 
@@ -70,8 +70,7 @@ class Predictions:
         return failures
 
     def _make(self, sample: Sample, device: str | torch.device) -> None:
-        if len(sample.inputs) != self.loaded.spec.inputs:
-            raise UserError(f"has {len(sample.inputs)} inputs; {self.loaded.name} takes {self.loaded.spec.inputs}")
+        check_inputs(self.loaded.name, self.loaded.spec, [sample])
         inputs, evs = read_inputs(self.dataset, sample), [image.ev for image in sample.inputs]
         pixels = predict(self.loaded.method, inputs, evs, device, None if self.linear else 255, self.side)
         sha256 = sha256_bytes(write_image(self.path(sample), pixels))

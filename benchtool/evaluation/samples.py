@@ -6,6 +6,7 @@ Display images (encodings srgb8, srgb16) are compared in 8 bits. Linear ones (li
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,21 @@ from benchtool.core.errors import UserError
 from benchtool.core.files import sha256_file
 from benchtool.core.images import orient, quantise, read_picture
 from benchtool.core.manifest import Dataset, Image, Sample
+from benchtool.core.spec import MethodSpec
 
 LINEAR = ("linear", "raw-rggb")  # encodings; the others are of display images
+
+
+def check_inputs(name: str, spec: MethodSpec, samples: Iterable[Sample]) -> None:
+    """UserError unless the method `name` takes the inputs of these samples: their number, and display, linear or raw as its SPEC says."""
+    for sample in samples:
+        if len(sample.inputs) != spec.inputs or _kind(sample.encoding_in) != _kind(spec.input):
+            has = f"sample '{sample.sample}' has {len(sample.inputs)} of {sample.encoding_in}"
+            raise UserError(f"{name} takes {spec.inputs} image(s) of {spec.input}; {has}")
+
+
+def _kind(encoding: str) -> str:
+    return "display" if encoding.startswith("srgb") else encoding
 
 
 def read_checked(path: Path, sha256: str, encoding: str = "srgb8") -> np.ndarray:

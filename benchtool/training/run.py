@@ -18,7 +18,9 @@ from benchtool.core.errors import UserError
 from benchtool.core.manifest import Dataset
 from benchtool.core.provenance import now, provenance
 from benchtool.core.recipe import Recipe, reference
+from benchtool.datasets.loading import Patches
 from benchtool.evaluation.predict import pick_device
+from benchtool.evaluation.samples import LINEAR, check_inputs
 from benchtool.methods.base import count_parameters
 from benchtool.training import checkpoints, folder, players, smoke
 from benchtool.training.context import Run
@@ -127,6 +129,7 @@ def check(run: Run) -> int:
         metrics.find(recipe.validation)
         if not any(s.split == "val" for s in run.dataset.samples):
             raise UserError(f"{run.dataset.folder}: has no validation split to choose weights by; keep the last ones with -s validate=none")
+    check_inputs(recipe.method, run.spec, (s for s in run.dataset.samples if s.split != "test"))
     for number, stage in enumerate(recipe.stages):
         where = f"stages.{number}"
         for text in (stage.start, stage.teacher, *(player.start for player in stage.players.values())):
@@ -135,15 +138,27 @@ def check(run: Run) -> int:
         if stage.exposures == "worst" and not run.dataset.facts.exposure_groups:
             raise UserError(f"{where}: exposures: worst, but the dataset '{run.dataset.facts.name}' has no exposure groups")
         data = run.patches(stage, exposures(stage))
+        _check_targets(run, data, where)
         run.pace(stage).steps(len(data))
-        if data.target and data.scale != run.spec.output_scale:
-            made = f"{recipe.method} makes images {run.spec.output_scale} times as large as its inputs"
-            raise UserError(f"{where}: {made}, the targets '{data.target}' of {run.dataset.folder} are {data.scale} times as large")
         method.requires_grad_(True)
         players.freeze(method, stage.freeze, stage.name)
         for player in players.moving_order(run.spec, stage):
             players.trained(method, player, stage.name)
     return count_parameters(method)
+
+
+def _check_targets(run: Run, data: Patches, where: str) -> None:
+    """UserError unless the targets, where the method needs any, are such images as it makes: of their size, linear or not."""
+    if not data.target:
+        return
+    spec, targets = run.spec, f"the targets '{data.target}' of {run.dataset.folder} are"
+    if data.scale != spec.output_scale:
+        made = f"{run.recipe.method} makes images {spec.output_scale} times as large as its inputs"
+        raise UserError(f"{where}: {made}, {targets} {data.scale} times as large")
+    for sample in data.samples:
+        if (sample.encoding_target in LINEAR) != (spec.output in LINEAR):
+            of = f"{sample.encoding_target} (sample '{sample.sample}')"
+            raise UserError(f"{where}: {run.recipe.method} makes {spec.output} images, {targets} {of}")
 
 
 def stages(run: Run) -> None:

@@ -202,7 +202,7 @@ def test_a_sample_with_other_inputs_is_a_failure(dataset: Dataset) -> None:
     samples = {s.sample: s for s in dataset.samples}
     samples["b_0"] = dataclasses.replace(samples["b_0"], inputs=samples["b_0"].inputs * 2)
     outcome = run("identity", write_dataset(dataset.folder, dataset.facts, samples.values()), "enc")
-    assert [(f.item, f.reason) for f in outcome.failures] == [("b_0", "has 2 inputs; identity takes 1")]
+    assert [(f.item, f.reason) for f in outcome.failures] == [("b_0", "identity takes 1 image(s) of srgb8; sample 'b_0' has 2 of srgb8")]
 
 
 def test_what_an_input_that_is_no_display_image_is_not_compared_with(dataset: Dataset, toy: Callable) -> None:

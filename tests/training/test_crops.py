@@ -68,3 +68,21 @@ def test_targets_of_another_size_than_the_method_makes(trained: Callable[..., Pa
     twice = write_dataset(made.folder, made.facts, [dataclasses.replace(s, targets=(large,)) for s in made.samples])
     with pytest.raises(UserError, match="stages.0: toy makes images 1 times as large as its inputs, the targets .* are 2 times"):
         trained("run", data=twice)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"encoding_in": "raw-rggb"}, r"toy takes 1 image\(s\) of srgb8; sample 'val0_0' has 1 of raw-rggb"),
+        ({"encoding_in": "linear"}, r"toy takes 1 image\(s\) of srgb8; sample 'val0_0' has 1 of linear"),
+        ({"encoding_target": "linear"}, "stages.0: toy makes srgb8 images, the targets 'expert_c' of .* are linear"),
+    ],
+)
+def test_images_of_another_kind_than_the_method_takes(trained: Callable[..., Path], tmp_path: Path, change: dict[str, str], says: str) -> None:
+    """Said before anything is written, whichever sample it is that does not fit."""
+    made = make_dataset(tmp_path / "data", scenes=(2, 1, 0), size=(20, 20))
+    wrong = "train0" if "encoding_target" in change else "val0"
+    samples = [dataclasses.replace(s, **change) if s.scene == wrong else s for s in made.samples]
+    with pytest.raises(UserError, match=says):
+        trained("run", data=write_dataset(made.folder, made.facts, samples))
+    assert not (tmp_path / "run").exists()
