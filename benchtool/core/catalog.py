@@ -145,7 +145,7 @@ def options(kind: str, name: str) -> dict[str, str]:
                 arguments = [*part.args.posonlyargs, *part.args.args][1:] + part.args.kwonlyargs
                 defaults = [*part.args.defaults, *part.args.kw_defaults]
                 texts = [ast.unparse(d) if d is not None else "" for d in defaults]
-                return dict(zip((a.arg for a in arguments[-len(texts):] if texts), texts))
+                return dict(zip((a.arg for a in arguments[-len(texts) :] if texts), texts))
     return {}
 
 

@@ -13,9 +13,7 @@ SPEC = DatasetSpec(
     citation="wang2019deepupe",
     licence="none stated; research",
     home="https://github.com/dvlab-research/DeepUPE",
-    sources=(
-        Source("input, label", by_hand="see https://github.com/dvlab-research/DeepUPE; no address was found for the images"),
-    ),
+    sources=(Source("input, label", by_hand="see https://github.com/dvlab-research/DeepUPE; no address was found for the images"),),
 )
 INPUT, TARGET = ("input", "low", "under"), ("gt", "target", "high", "expert", "label")
 

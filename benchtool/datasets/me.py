@@ -35,7 +35,7 @@ from benchtool.datasets.me_files import (
     target_path,
 )
 from benchtool.datasets.me_plan import Plan, Shot, make_plan
-from benchtool.datasets.me_published import layout  # of `data prepare me`
+from benchtool.datasets.me_published import layout as layout  # of `data prepare me`
 from benchtool.rendering.develop import Rendering, Settings, render
 from benchtool.rendering.experts import read_expert
 

@@ -17,8 +17,8 @@ from benchtool.core.files import read_json
 from benchtool.core.manifest import safe_name
 from benchtool.core.pool import Failure
 from benchtool.datasets.me_split import is_fivek, published_splits
-from benchtool.datasets.seeded_split import seeded_split
 from benchtool.datasets.sample_raws import INDEX
+from benchtool.datasets.seeded_split import seeded_split
 
 RAW_SUFFIXES = frozenset(  # what LibRaw reads, by its list of cameras
     ".3fr .ari .arw .bay .cap .cr2 .cr3 .crw .cs1 .dc2 .dcr .dcs .dng .drf .eip .erf .fff .gpr .iiq .k25 .kc2 .kdc .mdc .mef .mos .mrw"

@@ -86,8 +86,14 @@ def load(source: str, checkpoint: str | None = None, **options: Any) -> Loaded:
     weights = folder / "checkpoints" / stage / f"{which}.safetensors"
     load_weights(method, weights)
     return Loaded(
-        method.eval(), catalog.facts("methods", name), name, recipe.get("name"), recipe.get("options", {}),
-        folder, f"{stage}.{which}", sha256_file(weights),
+        method.eval(),
+        catalog.facts("methods", name),
+        name,
+        recipe.get("name"),
+        recipe.get("options", {}),
+        folder,
+        f"{stage}.{which}",
+        sha256_file(weights),
     )
 
 

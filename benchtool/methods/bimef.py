@@ -47,9 +47,7 @@ class BIMEF(Classical):
         limit: pixels of the half-size illumination above which it is solved at a quarter of the size (an eighth, ...).
     """
 
-    def __init__(
-        self, mu: float = 0.5, k: float | None = None, a: float = CAMERA[0], b: float = CAMERA[1], limit: int = 1_000_000
-    ) -> None:
+    def __init__(self, mu: float = 0.5, k: float | None = None, a: float = CAMERA[0], b: float = CAMERA[1], limit: int = 1_000_000) -> None:
         super().__init__()
         positive("bimef", "mu", mu)
         positive("bimef", "limit", limit)

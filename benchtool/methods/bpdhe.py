@@ -65,9 +65,7 @@ def level_map(levels: np.ndarray) -> np.ndarray:
     shares = weights / weights.sum() if weights.any() else np.full(len(parts), 1 / len(parts))
     ranges = round_half_up((256 - low) * shares)
     starts = low + np.cumsum(ranges) - ranges
-    mapped = [
-        start + (max(span - 1, 0)) * np.cumsum(part) / max(part.sum(), 1) for start, span, part in zip(starts, ranges, parts)
-    ]
+    mapped = [start + (max(span - 1, 0)) * np.cumsum(part) / max(part.sum(), 1) for start, span, part in zip(starts, ranges, parts)]
     table = np.arange(256.0)
     table[low : high + 1] = np.minimum(round_half_up(np.concatenate(mapped)), 255)
     return table

@@ -43,7 +43,8 @@ SPEC = MethodSpec(
 
 SCALES = 3  # full, half and quarter size
 LAYERS = 4  # convolutions of a residual dense block
-MID_GREY, FAINT = 0.5, 0.1  # how a block's images begin: SSIM(-x, y) is SSIM(x, y) but for its constants, and a start below 0 may stay there
+# How a block's images begin: SSIM(-x, y) is SSIM(x, y) but for its constants, and a start below 0 may stay there.
+MID_GREY, FAINT = 0.5, 0.1
 
 
 class RDB(nn.Module):

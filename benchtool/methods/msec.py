@@ -55,9 +55,7 @@ SPEC = MethodSpec(
             ours="new random crops of each image, none rejected; epochs times 10, 6, 4",
         ),
         Departure("horizontal flip", paper="not given", released="of a whole batch at once", ours="of each pair by itself"),
-        Departure(
-            "initial weights", paper="not given", released="MATLAB's: He in the U-Nets, Glorot elsewhere, biases 0", ours="released"
-        ),
+        Departure("initial weights", paper="not given", released="MATLAB's: He in the U-Nets, Glorot elsewhere, biases 0", ours="released"),
         Departure(
             "sizes that 128 does not divide",
             paper="not given",

@@ -3,7 +3,6 @@
 Prints Markdown, and writes comparison.json beside this file. Differences are paired, their intervals from draws of whole scenes.
 """
 
-import json
 import sys
 from pathlib import Path
 

@@ -16,7 +16,6 @@ from benchtool.datasets.loading import Patches
 from benchtool.datasets.ntire_hdr import read_numbers
 from benchtool.datasets.prepare import prepare
 
-
 NAMES = ("262A2615.tif", "262A2616 (1).TIF", "262A2617.tif")
 
 

@@ -27,9 +27,7 @@ def made(name: str, src: Path, **options: object) -> Outcome:
 
 def pairs(outcome: Outcome) -> dict[str, tuple[str, str, str]]:
     """Sample -> (split, input, target), paths below the root."""
-    return {
-        s.sample: (s.split, s.inputs[0].path.partition(":")[2], s.targets[0].path.partition(":")[2]) for s in outcome.dataset.samples
-    }
+    return {s.sample: (s.split, s.inputs[0].path.partition(":")[2], s.targets[0].path.partition(":")[2]) for s in outcome.dataset.samples}
 
 
 def missing(outcome: Outcome) -> list[str]:

@@ -43,9 +43,15 @@ def test_contrast_grows_and_hue_stays(image: np.ndarray) -> None:
     np.testing.assert_allclose(after[..., 1:], before[..., 1:], atol=0.5)
 
 
-@pytest.mark.parametrize(("backend", "option"), [
-    ("skimage", {"clip_limit": 0.5}), ("skimage", {"tiles": 2}), ("opencv", {"clip_limit": 40.0}), ("opencv", {"tiles": 2}),
-])
+@pytest.mark.parametrize(
+    ("backend", "option"),
+    [
+        ("skimage", {"clip_limit": 0.5}),
+        ("skimage", {"tiles": 2}),
+        ("opencv", {"clip_limit": 40.0}),
+        ("opencv", {"tiles": 2}),
+    ],
+)
 def test_options_matter(image: np.ndarray, backend: str, option: dict) -> None:
     assert np.abs(enhance(image, backend=backend) - enhance(image, backend=backend, **option)).max() > 0.01
 
@@ -79,12 +85,15 @@ def test_batch_and_type(image: np.ndarray) -> None:
     torch.testing.assert_close(together, torch.cat([method.enhance(pair[:1]), method.enhance(pair[1:])]))
 
 
-@pytest.mark.parametrize(("option", "message"), [
-    ({"backend": "matlab"}, "backend 'matlab' is not one of skimage, opencv"),
-    ({"colour": "y"}, "colour 'y' is not one of lab, v, rgb"),
-    ({"tiles": 0}, "tiles 0 has to be from 1 to 256"),
-    ({"clip_limit": -1.0}, "clip_limit -1.0 has to be over 0"),
-])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"backend": "matlab"}, "backend 'matlab' is not one of skimage, opencv"),
+        ({"colour": "y"}, "colour 'y' is not one of lab, v, rgb"),
+        ({"tiles": 0}, "tiles 0 has to be from 1 to 256"),
+        ({"clip_limit": -1.0}, "clip_limit -1.0 has to be over 0"),
+    ],
+)
 def test_options_out_of_range(option: dict, message: str) -> None:
     with pytest.raises(UserError, match=f"clahe: {message}"):
         create("clahe", **option)

@@ -44,23 +44,26 @@ def test_not_within() -> None:
             within("toy", "share", value, 0, 1)
 
 
-@pytest.mark.parametrize(("name", "options", "message"), [
-    ("he", {"colour": "y"}, "colour 'y' is not one of rgb, v"),
-    ("he", {"bins": 1}, "bins 1 has to be from 2 to 256"),
-    ("msr", {"scales": ()}, "scales is empty"),
-    ("msr", {"scales": (15, -80)}, "scales -80 has to be over 0"),
-    ("msr", {"cut": 0.5}, "cut 0.5"),
-    ("dong", {"strength": 1.5}, "strength 1.5"),
-    ("dheci", {"mix": -0.5}, "mix -0.5"),
-    ("lime", {"solver": "fast"}, "solver 'fast' is not one of sped-up, port, exact"),
-    ("lime", {"strategy": 4}, "strategy '4' is not one of 1, 2, 3"),
-    ("lime", {"solver": "port", "strategy": 1}, "strategy '1' is not one of 3"),
-    ("lime", {"gamma": 0}, "gamma 0 has to be over 0"),
-    ("bimef", {"mu": 0}, "mu 0"),
-    ("bimef", {"k": -2}, "k -2"),
-    ("dual", {"system": "exact"}, "system 'exact' is not one of port, symmetric"),
-    ("dual", {"limit": 0}, "limit 0"),
-])
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("he", {"colour": "y"}, "colour 'y' is not one of rgb, v"),
+        ("he", {"bins": 1}, "bins 1 has to be from 2 to 256"),
+        ("msr", {"scales": ()}, "scales is empty"),
+        ("msr", {"scales": (15, -80)}, "scales -80 has to be over 0"),
+        ("msr", {"cut": 0.5}, "cut 0.5"),
+        ("dong", {"strength": 1.5}, "strength 1.5"),
+        ("dheci", {"mix": -0.5}, "mix -0.5"),
+        ("lime", {"solver": "fast"}, "solver 'fast' is not one of sped-up, port, exact"),
+        ("lime", {"strategy": 4}, "strategy '4' is not one of 1, 2, 3"),
+        ("lime", {"solver": "port", "strategy": 1}, "strategy '1' is not one of 3"),
+        ("lime", {"gamma": 0}, "gamma 0 has to be over 0"),
+        ("bimef", {"mu": 0}, "mu 0"),
+        ("bimef", {"k": -2}, "k -2"),
+        ("dual", {"system": "exact"}, "system 'exact' is not one of port, symmetric"),
+        ("dual", {"limit": 0}, "limit 0"),
+    ],
+)
 def test_options_out_of_range(name: str, options: dict, message: str) -> None:
     with pytest.raises(UserError, match=f"{name}: {message}"):
         create(name, **options)

@@ -187,9 +187,17 @@ def test_lime_divides_by_a_power_of_the_map(solver: str) -> None:
     np.testing.assert_array_equal(enhanced("lime", image, solver=solver), enhanced("lime", image, solver=solver, **named))
 
 
-@pytest.mark.parametrize("option", [
-    {"solver": "port"}, {"solver": "exact"}, {"strategy": 1}, {"strategy": 2}, {"alpha": 1.0}, {"sigma": 5.0},
-])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"solver": "port"},
+        {"solver": "exact"},
+        {"strategy": 1},
+        {"strategy": 2},
+        {"alpha": 1.0},
+        {"sigma": 5.0},
+    ],
+)
 def test_lime_options_matter(option: dict) -> None:
     image = scene(24, 30, -2)
     assert np.abs(enhanced("lime", image, **option) - enhanced("lime", image)).max() > 1e-3

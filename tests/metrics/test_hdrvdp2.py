@@ -44,7 +44,7 @@ ANSWER = """open("result.json", "w").write('{"Q": 66.25, "hdrvdp": "2.21", "prog
 @pytest.fixture
 def octave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """`octave()` puts HDR-VDP-2's folder, of an awkward name, and a program in place; returns the folder it writes what it got into."""
-    folder = tmp_path / "it's $(touch harmed) \"2.2\"; rm"
+    folder = tmp_path / 'it\'s $(touch harmed) "2.2"; rm'
     folder.mkdir()
     (folder / "hdrvdp.m").write_text("")
     monkeypatch.setenv(hdrvdp2.FOLDER, str(folder))

@@ -138,14 +138,18 @@ def test_the_white_balance_and_matrix_used_are_recorded(real_data: Path) -> None
         "RAW_KODAK_DC50.KDC": ("camera", "identity", "fast"),
         "canon_eos_6d.dng": ("camera", "file", "exact"),  # no mosaic to demosaic fast
     }
-    assert facts["DSC_1339_wrapped.dng"] | {
-        "black": [600] * 4,
-        "white": 15520,
-        "crop": [8, 4, 752, 504],
-        "full_size": [752, 504],
-        "baseline_exposure": 0.35,
-        "libraw": ".".join(map(str, rawpy.libraw_version)),
-    } == facts["DSC_1339_wrapped.dng"]
+    assert (
+        facts["DSC_1339_wrapped.dng"]
+        | {
+            "black": [600] * 4,
+            "white": 15520,
+            "crop": [8, 4, 752, 504],
+            "full_size": [752, 504],
+            "baseline_exposure": 0.35,
+            "libraw": ".".join(map(str, rawpy.libraw_version)),
+        }
+        == facts["DSC_1339_wrapped.dng"]
+    )
 
 
 def adobe_in_float(path: Path, ev: float, curve: Any = None) -> np.ndarray:

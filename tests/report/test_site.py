@@ -115,7 +115,7 @@ def test_pages_are_well_formed(pages: dict[str, Page]) -> None:
     for name, page in pages.items():
         assert not page.faults, f"{name}: {page.faults}"
         assert len(page.ids) == len(set(page.ids)), name
-        assert page.text.startswith("<!doctype html>\n<html lang=\"en\">")
+        assert page.text.startswith('<!doctype html>\n<html lang="en">')
         tags = [tag for tag, _ in page.elements]
         assert tags.count("h1") == 1 == tags.count("main") and {"header", "nav", "footer"} <= set(tags)
         assert page.elements[[tag for tag, _ in page.elements].index("a")][1]["href"] == "#content" and "content" in page.ids

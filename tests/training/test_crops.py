@@ -78,7 +78,9 @@ def test_targets_of_another_size_than_the_method_makes(trained: Callable[..., Pa
         ({"encoding_target": "linear"}, "stages.0: toy makes srgb8 images, the targets 'expert_c' of .* are linear"),
     ],
 )
-def test_images_of_another_kind_than_the_method_takes(trained: Callable[..., Path], tmp_path: Path, change: dict[str, str], says: str) -> None:
+def test_images_of_another_kind_than_the_method_takes(
+    trained: Callable[..., Path], tmp_path: Path, change: dict[str, str], says: str
+) -> None:
     """Said before anything is written, whichever sample it is that does not fit."""
     made = make_dataset(tmp_path / "data", scenes=(2, 1, 0), size=(20, 20))
     wrong = "train0" if "encoding_target" in change else "val0"

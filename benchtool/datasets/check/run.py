@@ -182,4 +182,3 @@ def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     for finding in findings:
         found[f"{finding.level}: {finding.kind}"].append(finding)
     return dict(found)
-

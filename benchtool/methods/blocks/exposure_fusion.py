@@ -25,9 +25,7 @@ def fuse(images: list[np.ndarray], grey: np.ndarray = GREY) -> np.ndarray:
     levels = int(np.log2(min(images[0].shape[:2])))
     fused = None
     for image, weight in zip(images, weights):
-        parts = [
-            band * share[..., None] for band, share in zip(laplacian_pyramid(image, levels), gaussian_pyramid(weight, levels))
-        ]
+        parts = [band * share[..., None] for band, share in zip(laplacian_pyramid(image, levels), gaussian_pyramid(weight, levels))]
         fused = parts if fused is None else [total + part for total, part in zip(fused, parts)]
     result = fused.pop()
     while fused:

@@ -130,9 +130,7 @@ def _prediction(edition: Edition, evaluation: Evaluation, name: str, dataset: Da
     if sha256 is None:
         return None, None, f"No prediction was recorded: {_why(evaluation, name)}."
     try:
-        places = [
-            inside(evaluation.folder, f"{evaluation.entry.folder_of_predictions}/{name}{suffix}") for suffix in PREDICTION_SUFFIXES
-        ]
+        places = [inside(evaluation.folder, f"{evaluation.entry.folder_of_predictions}/{name}{suffix}") for suffix in PREDICTION_SUFFIXES]
     except UserError as error:
         return None, None, str(error)
     path = next((place for place in places if place.is_file()), None)
