@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,28 @@ def test_the_lock_names_versions_alone() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     needed = set(re.findall(r'^  "([\w-]+)[>=]', project, re.M))
     assert needed and needed <= names
+
+
+def test_what_the_tests_import_is_installed_with_them() -> None:
+    """By the package's own dependencies or its extra `test`; what an extra or a skip guards is imported inside functions."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needs = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    there = {re.match(r"[\w.-]+", need).group().lower() for need in needs}
+    of = importlib.metadata.packages_distributions()
+    local = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"benchtool", "tests"} | set(sys.stdlib_module_names)
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            names = (
+                [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+            )
+            for module in {name.partition(".")[0] for name in names} - local:
+                assert there & {d.lower() for d in of[module]}, f"{path.name} imports {module}"
+
+
+def test_pyiqa_which_is_for_noncommercial_use_is_not_installed_unasked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert not any(need.startswith("pyiqa") for need in project["dependencies"])
+    assert [need.partition(">")[0] for need in project["optional-dependencies"]["iqa"]] == ["pyiqa"]
 
 
 @pytest.fixture(scope="module")

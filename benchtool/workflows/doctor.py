@@ -39,8 +39,8 @@ REQUIRED = {  # module: (distribution, what it is for)
     "typer": ("typer", "the command line"),
 }
 OPTIONAL = {
-    "pyiqa": ("pyiqa", "the metrics pi, ma, vif, lpips and musiq"),
-    "pycvvdp": ("cvvdp", "the metrics cvvdp and cvvdp-hdr"),
+    "pyiqa": ("pyiqa", "the metrics pi, ma, vif, lpips and musiq (pip install 'benchtool[iqa]')"),
+    "pycvvdp": ("cvvdp", "the metrics cvvdp and cvvdp-hdr (pip install 'benchtool[cvvdp]')"),
     "OpenEXR": ("OpenEXR", "reading .exr files"),
     "tensorboard": ("tensorboard", "train --tensorboard"),
 }

@@ -188,6 +188,11 @@ def test_bibtex_is_copied(reader: Reader) -> None:
     assert button.text == "Copied"
 
 
+SCROLLING = """return [...document.querySelectorAll('body *')]
+    .filter((e) => e.scrollWidth > e.clientWidth && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX) && !e.matches('.scroll'))
+    .map((e) => e.outerHTML.slice(0, 80))"""
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_but_tables_scrolls_sideways(reader: Reader, site: Path, width: int) -> None:
     reader.emulate("setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 1000)
@@ -197,6 +202,7 @@ def test_nothing_but_tables_scrolls_sideways(reader: Reader, site: Path, width: 
         reader.open(href)
         assert reader.browser.execute_script("return innerWidth") == width, href
         assert reader.browser.execute_script("return document.documentElement.scrollWidth") <= width, href
+        assert reader.browser.execute_script(SCROLLING) == [], href
     reader.open(TABLE)
     boxes = reader.browser.execute_script("return [...document.querySelectorAll('.scroll')].map((e) => [e.clientWidth, e.scrollWidth])")
     if width == 390:
