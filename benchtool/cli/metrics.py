@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print for programs.")]
 
 @app.command("list")
 def list_metrics(json: Json = False) -> None:
-    """List every variant of every metric: what it computes, what it compares with, which direction is better.
+    """List every variant of every metric: version, what it compares with, which direction is better, what it computes, its source.
 
     Example: benchtool metrics list
     """
@@ -30,19 +30,20 @@ def list_metrics(json: Json = False) -> None:
     if json:
         _print_json([{"name": name, **asdict(spec)} for name, spec in specs.items()])
         return
-    rows = []
+    rows = [("metric", "version", "compares with", "better", "unit", "what it is (a name alone is its first variant)")]
     for name, spec in specs.items():
-        facts = (", ".join(spec.needs) or "nothing", "higher" if spec.higher_is_better else "lower", spec.unit)
+        facts = (spec.version, ", ".join(spec.needs) or "nothing", "higher" if spec.higher_is_better else "lower", spec.unit)
         rows += [(f"{name}:{variant}", *facts, what) for variant, what in spec.variants.items()]
-    heads = ("metric", "compares with", "better", "unit", "what it is (a name alone is its first variant)")
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(4)]
-    for row in (heads, *rows):
-        print("  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths)), row[4]]))
+        rows.append((f"  source: {spec.source}",))
+    widths = [max(len(row[column]) for row in rows if len(row) > 1) for column in range(5)]
+    for *cells, last in rows:
+        print("  ".join([*(f"{cell:{width}}" for cell, width in zip(cells, widths)), last]))
 
 
 @app.command()
 def measure(
     output: Annotated[Path, typer.Argument(help="An image, or a folder of images.", show_default=False)],
+    reference: Annotated[Optional[Path], typer.Argument(metavar="TARGET", help="The same as --target.", show_default=False)] = None,
     target: Annotated[Optional[Path], typer.Option(help="What it should look like; for a folder: a folder with the same names.")] = None,
     source: Annotated[Optional[Path], typer.Option(help="What it was made from; for a folder: a folder with the same names.")] = None,
     metrics: Annotated[str, typer.Option(help="Names or NAME:VARIANT, with commas between.")] = "psnr,ssim",
@@ -54,21 +55,31 @@ def measure(
     Nothing is resized; 16-bit images are rounded to 8 bits; HDR metrics take linear 32-bit floats: .tif, .hdr, .exr.
     Exit code 1 if some scores failed: they are listed, the others are done.
 
+    Example: benchtool metrics measure result.png label.png
+
     Example: benchtool metrics measure results/ --target labels/ --source inputs/ --metrics psnr,ssim:gray-uniform7,niqe,loe --json
     """
     from benchtool.core.console import say
     from benchtool.workflows import metrics_files
 
+    if reference is not None and target is not None:
+        raise UserError(f"{reference} and --target {target}: two targets; give one of them")
     keys = [key.strip() for key in metrics.split(",") if key.strip()]
-    outcome = metrics_files.measure(output, keys, target=target, source=source, jobs=jobs)
+    outcome = metrics_files.measure(output, keys, target=target or reference, source=source, jobs=jobs)
     if json:
         _print_json(metrics_files.as_json(outcome))
     else:
         _print_scores(outcome)
+    for role, path in outcome.unused.items():
+        say(f"--{role} {path} is not used: none of {', '.join(m.key for m in outcome.metrics)} compares with the {role}")
     for role, paths in outcome.unmatched.items():
         say(f"{len(paths)} of {role} without a partner, left out:")
         for path in paths:
             say(f"  {path}")
+    if equal := outcome.infinite_though_different():
+        say(f"{len(equal)} infinite though the images differ:")
+        for line in _by_reason(equal):
+            say(f"  {line}")
     if undefined := outcome.those("n/a"):
         say(f"{len(undefined)} n/a:")
         for line in _by_reason(undefined):
@@ -89,7 +100,8 @@ def fetch(
     """Verify the model files some metrics need and copy them into the user's cache.
 
     They are searched in $BENCHTOOL_MODELS, the user's cache, pyiqa's cache and $BENCHTOOL_TEST_DATA/niqe, in this order. Nothing is
-    downloaded unless asked for. A file that is not the published one is refused. Exit code 1 if one of them is missing or refused.
+    downloaded unless asked for. A file that is not the published one is refused; one that cannot be verified is not copied, and its own
+    SHA-256 is named. Exit code 1 if one of them is missing, refused or unverified.
 
     Example: benchtool metrics fetch niqe --download
     """
@@ -103,9 +115,9 @@ def fetch(
     else:
         for file in found:
             size = f"{file['size']:,} bytes" if file["size"] else "size not established"
-            print(f"{file['name']}: {file['path'] or 'n/a: ' + file['problem']}")
-            print(f"  for {file['needed_for']}; {size}; SHA-256 {models.digits(models.MODEL_FILES[file['name']])}; {file['licence']}")
-            if file["problem"]:
+            print(f"{file['name']}: {file['path'] or file['problem']}")
+            print(f"  for {file['needed_for']}; {size}; SHA-256 {file['sha256'] or 'not established'}; {file['licence']}")
+            if not file["found"]:
                 print("".join(f"  looked for {path}\n" for path in file["searched"]), end="")
     if any(file["problem"] for file in found):
         raise typer.Exit(1)
@@ -121,9 +133,9 @@ def _fetch(name: str, download: bool) -> dict[str, Any]:
         path = models.fetch(name, download)
     except UserError as error:
         problem = str(error)
-    facts = asdict(models.MODEL_FILES[name])
+    facts, found = asdict(models.MODEL_FILES[name]), models.find(name)
     searched = [str(candidate) for candidate in models.candidates(name)]
-    return {"name": name, **facts, "searched": searched, "path": path and str(path), "problem": problem}
+    return {"name": name, **facts, "searched": searched, "found": found and str(found), "path": path and str(path), "problem": problem}
 
 
 def _by_reason(scores: list[tuple[str, str, str]]) -> list[str]:

@@ -16,7 +16,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     >>> str(unknown("method", "sdi", ["sid", "clahe"]))
     "unknown method 'sdi'; did you mean 'sid'?"
     """
-    known = sorted(known)
+    known = sorted(set(known))
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
     return UserError(f"unknown {kind} '{name}'; {hint}")

@@ -24,7 +24,7 @@ class ModelFile:
         licence: terms.
         home: where a person gets it.
         size: bytes, None where not established.
-        sha256: of its bytes; None where not established (then only the name is checked).
+        sha256: of its bytes; None where not established: whoever uses such a file checks what is in it, and records its SHA-256.
         url: where it is fetched from when asked to; only with size and the whole sha256, so that nothing else can come instead.
         torch_only: it is read by torch itself, which looks nowhere but in its own folder of checkpoints.
     """
@@ -40,6 +40,7 @@ class ModelFile:
 
 
 IQA_WEIGHTS = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights"
+LARGEST = 1 << 30  # bytes; none of the files below is half as large
 
 MODEL_FILES = {
     "niqe": ModelFile(
@@ -55,6 +56,7 @@ MODEL_FILES = {
         ("NRQM_model.mat",),
         "the metrics ma and pi",
         "terms of its authors (Ma et al., 2017)",
+        # put there on 2024-10-19 by commit 2fe24be, as a pointer that no source at hand quotes
         IQA_WEIGHTS,
     ),
     "lpips": ModelFile(
@@ -127,17 +129,25 @@ def find(name: str) -> Path | None:
 
 
 def require(name: str) -> Path:
-    """Where a model file lies, its hash verified.
+    """Where a model file lies, its hash verified where the published one is established.
 
     Raises:
         UserError: it is nowhere (the message says which file to put where), or is not the published file.
     """
-    path = find(name)
+    path, file = find(name), MODEL_FILES[name]
     if path is None:
-        raise missing(name)
-    status = path.stat()
-    _verify(MODEL_FILES[name], _sha256(path, status.st_size, status.st_mtime_ns), path)
+        known = [f"{file.size:,} bytes" if file.size else "", f"SHA-256 {file.sha256}" if file.sha256 else "", file.licence]
+        raise UserError(f"{_absent(name)} ({', '.join(filter(None, known))})")
+    _verify(file, sha256(path), path)
     return path
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a model file, computed once for as long as the file stays as it is; UserError where it is larger than `LARGEST`."""
+    status = path.stat()
+    if status.st_size > LARGEST:
+        raise UserError(f"{path}: {status.st_size:,} bytes, no model file has more than {LARGEST:,}; put the published file there")
+    return _sha256(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.cache
@@ -146,18 +156,10 @@ def _sha256(path: Path, size: int, modified: int) -> str:
     return sha256_file(path)
 
 
-def missing(name: str) -> UserError:
-    """The error for a model file that is in none of the places: which file, from where, to put where."""
+def _absent(name: str) -> str:
+    """That a model file is in none of the places: which file, from where, to put where."""
     file = MODEL_FILES[name]
-    known = [f"{file.size:,} bytes" if file.size else "", f"SHA-256 {digits(file)}" if file.sha256 else ""]
-    facts = ", ".join(fact for fact in (*known, file.licence) if fact)
-    folder = candidates(name)[0].parent
-    return UserError(f"model file {file.names[0]} not found; get it from {file.home} and put it into {folder} ({facts})")
-
-
-def digits(file: ModelFile) -> str:
-    """A file's SHA-256, or that it is not established."""
-    return file.sha256 or "not established"
+    return f"model file {file.names[0]} not found; get it from {file.home} and put it into {candidates(name)[0].parent}"
 
 
 def fetch(name: str, download: bool = False) -> Path:
@@ -167,15 +169,22 @@ def fetch(name: str, download: bool = False) -> Path:
         download: get it from its published address where it is in none of the places. Without it nothing is ever downloaded.
 
     Raises:
-        UserError: as `require`, or the download failed or is not the published file.
+        UserError: as `require`, or the download failed or is not the published file; a file that cannot be verified, because the
+            published SHA-256 is not established: it is left where it lies, and its own is in the message.
     """
     file, found = MODEL_FILES[name], find(name)
     if found is None and not (download and file.url):
-        raise missing(name)
+        raise UserError(_absent(name))
     kept = candidates(name)[0] if file.torch_only else cache() / file.names[0]
     if found is None:
         _download(file, kept)
         return kept
+    own = sha256(found)
+    if file.sha256 is None:
+        raise UserError(
+            f"unverified: {found} has the SHA-256 {own}, and that of the published {file.names[0]} is not established; "
+            f"compare it with the one {file.home} shows. It is not copied; {file.needed_for} use it where it lies and record its SHA-256"
+        )
     data = found.read_bytes()
     _verify(file, sha256_bytes(data), found)
     if found != kept:

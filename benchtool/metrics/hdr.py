@@ -90,9 +90,9 @@ def pu21(luminance: np.ndarray) -> np.ndarray:
     return p[6] * (((p[0] + p[1] * power) / (1 + p[2] * power)) ** p[4] - p[5])
 
 
-def psnr(one: np.ndarray, other: np.ndarray, peak: float, facts: dict[str, float]) -> Score:
-    """PSNR of two float arrays; `facts` gain `mse`, and `identical` where it is infinite."""
+def psnr(one: np.ndarray, other: np.ndarray, peak: float, facts: dict[str, float], images: tuple[np.ndarray, np.ndarray]) -> Score:
+    """PSNR of two float arrays made of `images`; `facts` gain `mse`, and where it is infinite `identical`: whether the images are equal."""
     mse = cv2.norm(one, other, cv2.NORM_L2SQR) / one.size
     if not mse:
-        return Score(math.inf, facts | {"mse": 0.0, "identical": True})
+        return Score(math.inf, facts | {"mse": 0.0, "identical": bool(np.array_equal(*images))})
     return Score(10 * math.log10(peak**2 / mse), facts | {"mse": mse})

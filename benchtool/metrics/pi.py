@@ -27,16 +27,16 @@ SMALLEST = 96 + 2 * 4  # a block of NIQE inside the shaved border
 
 
 def score(output: np.ndarray, target: None = None, source: None = None, variant: str = "pirm") -> Score:
-    """PI of an H x W x 3 RGB uint8 image. Facts: its parts `ma` and `niqe`.
+    """PI of an H x W x 3 RGB uint8 image. Facts: its parts `ma` and `niqe`; `nrqm_sha256` as of `ma`.
 
     Raises:
         UserError: an image too small, flat or not 8 bit, a model file that is missing, or pyiqa is absent or broken.
     """
     display_image(output)
     at_least(output, SMALLEST, "pi")
-    quality = ma.score(output, variant="pirm").value
+    quality = ma.score(output, variant="pirm")
     naturalness = niqe_of_luma(output)
-    return Score((10 - quality + naturalness) / 2, {"ma": quality, "niqe": naturalness})
+    return Score((10 - quality.value + naturalness) / 2, {"ma": quality.value, "niqe": naturalness, **quality.facts})
 
 
 def niqe_of_luma(output: np.ndarray) -> float:

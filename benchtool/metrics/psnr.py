@@ -1,7 +1,9 @@
 """PSNR: 10 log10(255^2 / MSE), in dB. Higher is better; infinite where the images are equal, never capped.
 
 The default is what ENC's validation code and scikit-image compute: one MSE over all pixels and channels of 8-bit RGB.
-The other variants are not the same scale: on photographs luma is about 2 dB higher, grey 0.7 dB.
+The other variants are not the same scale: on photographs luma is about 2 dB higher, grey 0.7 dB. They are infinite where what they
+compare is equal, which the images need not be: the luma, the rounded grey, or a single channel of `per-channel`, whose mean it makes
+infinite. The fact `identical` says whether the images are.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ SPEC = MetricSpec(
         "rgb-u8": "one mean squared error over the three channels of 8-bit RGB, peak 255",
         "y-16..235": "luma of BT.601 in 16..235, not rounded, peak 255 (BasicSR's test_y_channel)",
         "gray": "8-bit grey by OpenCV's RGB2GRAY, peak 255",
-        "per-channel": "mean of the three channels' PSNR",
+        "per-channel": "mean of the three channels' PSNR, infinite where one of them is",
     },
     needs=("target",),
     higher_is_better=True,
@@ -32,12 +34,14 @@ SPEC = MetricSpec(
 )
 
 STRIP = 256  # rows
+CHANNELS = ("red", "green", "blue")
 
 
 def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: str = "rgb-u8") -> Score:
     """PSNR of two H x W x 3 RGB uint8 images of one size.
 
-    Facts: `mse` (a list for `per-channel`), and `identical` where the value is infinite.
+    Facts: `mse` (a list for `per-channel`), and where the value is infinite `identical`, whether the images are equal; if they are not,
+    `per-channel` names those of their channels that are (`equal_channels`).
 
     Raises:
         UserError: images not of 8 bits.
@@ -51,7 +55,11 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
         errors = [_mse(output, target, convert)]
     value = sum(10 * math.log10(255**2 / mse) if mse else math.inf for mse in errors) / len(errors)
     facts = {"mse": errors if variant == "per-channel" else errors[0]}
-    return Score(value, facts | {"identical": True} if math.isinf(value) else facts)
+    if math.isinf(value):
+        facts["identical"] = bool(np.array_equal(output, target))
+        if variant == "per-channel" and not facts["identical"]:
+            facts["equal_channels"] = [channel for channel, mse in zip(CHANNELS, errors) if not mse]
+    return Score(value, facts)
 
 
 def _mse(one: np.ndarray, other: np.ndarray, convert: Callable[[np.ndarray], np.ndarray]) -> float:

@@ -30,7 +30,7 @@ SPEC = MetricSpec(
 def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: str = "gray") -> Score:
     """PSNR of two H x W x 3 RGB uint8 images of one size, the first scaled.
 
-    Facts: `gain`, the scaling; `mse`, and `identical` where the value is infinite.
+    Facts: `gain`, the scaling; `mse`, and where the value is infinite `identical`: whether the images were equal before the scaling.
 
     Raises:
         UserError: images not of 8 bits; the output is black: nothing scales it to the target.
@@ -44,4 +44,6 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     scaled = np.minimum(output * np.float32(gain), np.float32(255))
     mse = cv2.norm(scaled, target.astype(np.float32), cv2.NORM_L2SQR) / target.size
     facts = {"gain": gain, "mse": mse}
-    return Score(10 * math.log10(255**2 / mse), facts) if mse else Score(math.inf, facts | {"identical": True})
+    if not mse:
+        return Score(math.inf, facts | {"identical": bool(np.array_equal(output, target))})
+    return Score(10 * math.log10(255**2 / mse), facts)

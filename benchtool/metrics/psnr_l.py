@@ -26,11 +26,12 @@ SPEC = MetricSpec(
 def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: str = "linear") -> Score:
     """PSNR of two H x W x 3 linear float32 images of one size; the output is clamped to [0, 1].
 
-    Facts: `clamped_share` of the output's values, `mse`, and `identical` where the value is infinite.
+    Facts: `clamped_share` of the output's values, `mse`, and where the value is infinite `identical`: whether the images are, as given.
 
     Raises:
         UserError: not 32-bit float, not finite, or a target beyond [0, 1].
         ValueError: the images differ in size.
     """
-    output, target, facts = hdr.pair(output, target, 1.0)
-    return hdr.psnr(output, target, 1.0, facts)
+    images = output, target
+    output, target, facts = hdr.pair(*images, 1.0)
+    return hdr.psnr(output, target, 1.0, facts, images)

@@ -30,14 +30,15 @@ SPEC = MetricSpec(
 def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: str = "mu5000") -> Score:
     """PSNR-mu of two H x W x 3 float32 images of one size; the output is clamped to the variant's range.
 
-    Facts: `clamped_share` of the output's values, `mse`, and `identical` where the value is infinite.
+    Facts: `clamped_share` of the output's values, `mse`, and where the value is infinite `identical`: whether the images are, as given.
 
     Raises:
         UserError: not 32-bit float, not finite, or a target beyond the variant's range.
         ValueError: the images differ in size.
     """
+    images = output, target
     if variant == "ntire":
-        output, target, facts = hdr.pair(output, target)
-        return hdr.psnr(*hdr.ntire(output, target), 1.0, facts)
-    output, target, facts = hdr.pair(output, target, 1.0)
-    return hdr.psnr(hdr.mu_law(output), hdr.mu_law(target), 1.0, facts)
+        output, target, facts = hdr.pair(*images)
+        return hdr.psnr(*hdr.ntire(output, target), 1.0, facts, images)
+    output, target, facts = hdr.pair(*images, 1.0)
+    return hdr.psnr(hdr.mu_law(output), hdr.mu_law(target), 1.0, facts, images)

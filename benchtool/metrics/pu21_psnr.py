@@ -30,11 +30,13 @@ SPEC = MetricSpec(
 def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: str = "absolute") -> Score:
     """PU21-PSNR of two H x W x 3 linear float32 images of one size; values are cut to 0.005..10,000 cd/m2.
 
-    Facts: `clamped_share` of the output's values, `target_peak` in cd/m2, `mse`, and `identical` where the value is infinite.
+    Facts: `clamped_share` of the output's values, `target_peak` in cd/m2, `mse`, and where the value is infinite `identical`: whether the
+    images are, as given.
 
     Raises:
         UserError: not 32-bit float, not finite, or a target that is not on the variant's scale.
         ValueError: the images differ in size.
     """
-    output, target, facts = hdr.absolute(output, target, variant)
-    return hdr.psnr(hdr.pu21(output), hdr.pu21(target), hdr.PU21_PEAK, facts)
+    images = output, target
+    output, target, facts = hdr.absolute(*images, variant)
+    return hdr.psnr(hdr.pu21(output), hdr.pu21(target), hdr.PU21_PEAK, facts, images)

@@ -18,7 +18,8 @@ from benchtool.evaluation.means import mean
 from benchtool.evaluation.samples import eight_bit
 from benchtool.evaluation.score import Measured, score_images
 
-ROLES = ("target", "source")
+WHAT = {"target": "what the output should look like", "source": "the image the output was made from"}
+ROLES = tuple(WHAT)
 SUFFIXES = images.SUFFIXES + hdr_files.SUFFIXES
 
 
@@ -48,21 +49,32 @@ class Outcome:
         jobs: one an image.
         scores: image name -> metric key -> what came of it.
         unmatched: `output`, `target`, `source` -> files of that folder whose stem another folder lacks.
+        unused: `target`, `source` -> what was given though none of the metrics compares with it.
     """
 
     metrics: list[metrics.Metric]
     jobs: list[Job]
     scores: dict[str, dict[str, Measured]] = field(default_factory=dict)
     unmatched: dict[str, list[Path]] = field(default_factory=dict)
+    unused: dict[str, Path] = field(default_factory=dict)
 
     def those(self, status: str) -> list[tuple[str, str, str]]:
         """(image, metric, reason) of the scores with this status, in the order of the images."""
         scores = ((job.name, key, self.scores[job.name][key]) for job in self.jobs for key in job.keys)
         return [(name, key, measured.reason or "") for name, key, measured in scores if measured.status == status]
 
+    def infinite_though_different(self) -> list[tuple[str, str, str]]:
+        """(image, metric, what is equal) of infinite scores whose images are not equal, by the fact `identical`."""
+        scores = ((job.name, key, self.scores[job.name][key].facts) for job in self.jobs for key in job.keys)
+        return [
+            (name, key, f"{' and '.join(facts.get('equal_channels', ['what it compares']))} equal")
+            for name, key, facts in scores
+            if facts.get("identical") is False
+        ]
+
     def mean(self, metric: metrics.Metric) -> float:
-        """Mean over the images; infinite values are left out (`excluded` counts them), NaN where there is no value."""
-        return mean(self._values(metric))
+        """Mean of the finite values, NaN where there is none; `excluded` counts the others."""
+        return mean(filter(math.isfinite, self._values(metric)))
 
     def excluded(self, metric: metrics.Metric) -> dict[str, int]:
         """How many images are not in the mean, by why: `infinite`, `n/a`, `failed`."""
@@ -87,16 +99,17 @@ def measure(
         jobs: processes for a folder; default: one a core.
 
     Raises:
-        UserError: unknown metrics, a reference that is missing or that no metric needs, no pair of files, two files of one stem.
+        UserError: unknown metrics, a reference that is missing, no pair of files, two files of one stem.
     """
     found = list({metric.key: metric for metric in map(metrics.find, keys)}.values())
     places = {"output": output} | {role: path for role, path in (("target", target), ("source", source)) if path is not None}
     _check(found, places)
+    unused = {role: places.pop(role) for role in ROLES if role in places and not any(metric.needs(role) for metric in found)}
     origins = (catalog.entry("metrics", metric.name).origin or {} for metric in found)
     plugins = tuple(dict.fromkeys(origin["path"] for origin in origins if "path" in origin))
     pairs, unmatched = _match(places)
     planned = [Job(name, files, tuple(metric.key for metric in found), plugins) for name, files in pairs.items()]
-    outcome = Outcome(found, planned, unmatched=unmatched)
+    outcome = Outcome(found, planned, unmatched=unmatched, unused=unused)
     if not output.is_dir():
         outcome.scores[planned[0].name] = measure_job(planned[0])
         return outcome
@@ -113,6 +126,9 @@ def measure_job(job: Job) -> dict[str, Measured]:
     for plugin in job.plugins:
         catalog.add_plugin(plugin)
     read = {role: _read(path) for role, path in job.files.items()}
+    for role in ROLES:
+        if role in read and (problem := _other_size(role, read[role], read["output"])):
+            read[role] = problem
     return {key: score_images(metrics.find(key), read) for key in job.keys}
 
 
@@ -125,6 +141,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "means": {m.key: _number(outcome.mean(m)) for m in outcome.metrics},
         "excluded": {m.key: excluded for m in outcome.metrics if (excluded := outcome.excluded(m))},
         "unmatched": {role: [str(path) for path in paths] for role, paths in outcome.unmatched.items()},
+        "unused": {role: str(path) for role, path in outcome.unused.items()},
     }
 
 
@@ -150,9 +167,7 @@ def _check(found: Sequence[metrics.Metric], places: dict[str, Path]) -> None:
     for role in ROLES:
         needing = [metric.key for metric in found if metric.needs(role)]
         if needing and role not in places:
-            raise UserError(f"{', '.join(needing)}: compares with the {role}; name it with --{role}")
-        if not needing and role in places:
-            raise UserError(f"--{role} {places[role]}: none of {', '.join(m.key for m in found)} compares with the {role}; leave it out")
+            raise UserError(f"{', '.join(needing)}: compares with the {role}, {WHAT[role]}; name it with --{role}")
     for path in places.values():
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
@@ -191,3 +206,11 @@ def _read(path: Path) -> np.ndarray | UserError:
     except UserError as error:
         return error
     return pixels if pixels.dtype == np.float32 else eight_bit(pixels)
+
+
+def _other_size(role: str, reference: np.ndarray | UserError, output: np.ndarray | UserError) -> UserError | None:
+    """Why a reference cannot be compared with the output, None where it can or one of them was not read."""
+    if isinstance(reference, UserError) or isinstance(output, UserError) or reference.shape[:2] == output.shape[:2]:
+        return None
+    sizes = [f"{image.shape[1]} x {image.shape[0]}" for image in (reference, output)]
+    return UserError(f"the {role} is {sizes[0]} pixels, the output {sizes[1]}; nothing is resized: bring both to one size first")

@@ -51,7 +51,9 @@ def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_list(benchtool: Callable) -> None:
     done = benchtool("metrics", "list")
-    assert done.code == 0 and "loe:bimef100" in done.out and re.search(r"ssim:gray-uniform7 +target +higher", done.out)
+    assert done.code == 0 and "loe:bimef100" in done.out and re.search(r"ssim:gray-uniform7 +1 +target +higher", done.out)
+    vif = catalog.facts("metrics", "vif")
+    assert re.search(rf"vif:output-reference +{vif.version} .*\n  source: {re.escape(vif.source)}\n", done.out) and vif.version != "1"
     listed = {metric["name"]: metric for metric in json.loads(benchtool("metrics", "list", "--json").out)}
     assert listed["psnr"]["unit"] == "dB" and listed["psnr"]["needs"] == ["target"] and listed["psnr"]["higher_is_better"]
     assert next(iter(listed["ssim"]["variants"])) == "rgb-gauss" and not listed["niqe"]["higher_is_better"]
@@ -70,6 +72,56 @@ def test_two_files(here: Path, benchtool: Callable) -> None:
     assert f"{peak_signal_noise_ratio(PHOTO, DARK):.2f}" in shown.out and "ssim:rgb-gauss" in shown.out
 
 
+def test_the_second_place_is_the_target(here: Path, benchtool: Callable) -> None:
+    named = benchtool("metrics", "measure", "out", "--target", "ref", "--metrics", "psnr", "--jobs", "1", "--json")
+    placed = benchtool("metrics", "measure", "out", "ref", "--metrics", "psnr", "--jobs", "1", "--json")
+    assert placed.out == named.out and len(json.loads(placed.out)["images"]) == 3
+    both = benchtool("metrics", "measure", "out/a.png", "ref/a.tif", "--target", "ref/b.png")
+    assert both.code == 2 and both.err == "benchtool: ref/a.tif and --target ref/b.png: two targets; give one of them\n"
+
+
+def test_a_reference_nobody_compares_with_is_said_and_left_aside(here: Path, benchtool: Callable) -> None:
+    """Neither read nor matched; one that is missing as well is a mistake all the same."""
+    done = benchtool("metrics", "measure", "ref", "--target", "out", "--metrics", "niqe", "--jobs", "1", "--json")
+    found = json.loads(done.out)
+    assert done.code == 0 and done.err.count("--target out is not used: none of niqe:live compares with the target\n") == 1
+    assert found["unused"] == {"target": "out"} and [image["name"] for image in found["images"]] == ["a", "b", "c", "e"]
+    assert not found["unmatched"] and not any("target" in image for image in found["images"])
+    arguments = ("metrics", "measure", "out/a.png", "--source", "out/a.png", "--target", "ref/a.tif", "--metrics", "niqe,loe,psnr")
+    assert "not used" not in benchtool(*arguments).err, "some metric compares with it"
+    wrong = benchtool("metrics", "measure", "out/a.png", "--target", "ref/a.tif", "--metrics", "niqe,loe")
+    assert wrong.code == 2 and "loe:full: compares with the source, the image the output was made from; name it with --source" in wrong.err
+
+
+def test_the_mean_of_nothing_is_none(here: Path, benchtool: Callable) -> None:
+    (image,), means, excluded = (
+        json.loads(benchtool("metrics", "measure", "out/b.png", "ref/b.png", "--json").out)[key] for key in ("images", "means", "excluded")
+    )
+    assert image["scores"]["psnr:rgb-u8"]["value"] == "inf"
+    assert means == {"psnr:rgb-u8": None, "ssim:rgb-gauss": 1} and excluded == {"psnr:rgb-u8": {"infinite": 1}}
+    shown = benchtool("metrics", "measure", "out", "out", "--metrics", "psnr", "--jobs", "1").out
+    assert re.search(r"\nmean +-\n", shown) and "left out of the mean of psnr:rgb-u8: 4 infinite" in shown
+
+
+def test_infinite_though_different_is_said(here: Path, benchtool: Callable) -> None:
+    tinted = PHOTO.copy()
+    tinted[:, :, 2] //= 2
+    write_image(here / "tinted.png", tinted)
+    done = benchtool("metrics", "measure", "tinted.png", "out/b.png", "--metrics", "psnr:per-channel")
+    assert "1 infinite though the images differ:\n  tinted, psnr:per-channel: red and green equal\n" in done.err and "inf" in done.out
+    assert "infinite though" not in benchtool("metrics", "measure", "out/b.png", "out/b.png", "--metrics", "psnr:per-channel").err
+
+
+def test_other_sizes_are_told_as_they_are_seen(here: Path, benchtool: Callable) -> None:
+    """Width first, what to do, no class of Python; what compares with nothing of that size is measured."""
+    arguments = ("metrics", "measure", "out/c.png", "ref/c.png", "--source", "out/c.png", "--metrics", "psnr,loe", "--json")
+    done = benchtool(*arguments)
+    scores = json.loads(done.out)["images"][0]["scores"]
+    assert done.code == 1 and scores["loe:full"]["value"] == 0
+    told = "the target is 80 x 60 pixels, the output 80 x 50; nothing is resized: bring both to one size first"
+    assert scores["psnr:rgb-u8"]["reason"] == told and f"1 failed:\n  c, psnr:rgb-u8: {told}\n" in done.err
+
+
 def test_the_source_is_another_image_than_the_target(here: Path, benchtool: Callable) -> None:
     write_image(here / "inverted.png", 255 - DARK)
     arguments = ("metrics", "measure", "out/a.png", "--target", "ref/a.tif", "--source", "inverted.png", "--metrics", "psnr,loe", "--json")
@@ -85,11 +137,11 @@ def test_folders(here: Path, benchtool: Callable) -> None:
     scores = {image["name"]: image["scores"]["psnr:rgb-u8"] for image in found["images"]}
     assert list(scores) == ["a", "b", "c"]
     assert scores["b"]["value"] == "inf" and scores["b"]["facts"]["identical"]
-    assert scores["c"]["status"] == "failed" and scores["c"]["value"] is None and "of one size" in scores["c"]["reason"]
+    assert scores["c"]["status"] == "failed" and scores["c"]["value"] is None and "one size" in scores["c"]["reason"]
     assert found["means"]["psnr:rgb-u8"] == scores["a"]["value"] == pytest.approx(peak_signal_noise_ratio(PHOTO, DARK))
     assert found["excluded"] == {"psnr:rgb-u8": {"failed": 1, "infinite": 1}, "ssim:rgb-gauss": {"failed": 1}}
     assert found["unmatched"] == {"output": ["out/d.png"], "target": ["ref/e.png"]}
-    assert "2 failed:\n  c, psnr:rgb-u8: ValueError: output and target must be" in done.err and "out/d.png" in done.err
+    assert "2 failed:\n  c, psnr:rgb-u8: the target is 80 x 60 pixels" in done.err and "out/d.png" in done.err
     shown = benchtool(*arguments)
     assert shown.code == 1 and "left out of the mean of psnr:rgb-u8: 1 failed, 1 infinite" in shown.out
     assert "inf" in shown.out and "failed" in shown.out
@@ -131,8 +183,11 @@ def test_grey_alpha_and_sixteen_bits(here: Path, benchtool: Callable) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("out/a.png", "--metrics", "psnr"), "psnr:rgb-u8: compares with the target; name it with --target"),
-        (("out/a.png", "--metrics", "niqe", "--target", "ref/a.tif"), "none of niqe:live compares with the target; leave it out"),
+        (
+            ("out/a.png", "--metrics", "psnr"),
+            "psnr:rgb-u8: compares with the target, what the output should look like; name it with --target",
+        ),
+        (("out/a.png", "--metrics", "niqe", "--target", "ref/z.tif"), "ref/z.tif: no such file or folder"),
         (("out/a.png", "--target", "ref/a.tif", "--metrics", "pnsr"), "unknown metric 'pnsr'; did you mean 'psnr'?"),
         (("out/a.png", "--target", "ref/a.tif", "--metrics", ","), "name at least one"),
         (("out", "--target", "ref/a.tif"), "give files, or folders, not one of each"),
@@ -181,6 +236,7 @@ def test_fetch_says_which_file_to_put_where(no_models: Path, benchtool: Callable
     assert done.code == 1
     for word in (f"put it into {no_models}", "modelparameters.mat", "8,347 bytes", "fa2aa4d12dd9", "free use", "NRQM_model.mat"):
         assert word in done.out
+    assert done.out.count("fa2aa4d12dd9") == done.out.count("8,347 bytes") == done.out.count("free use") == 1, "said once"
     found = {file["name"]: file for file in json.loads(benchtool("metrics", "fetch", "--json").out)}
     assert found["niqe"]["path"] is None and str(no_models / "modelparameters.mat") in found["niqe"]["searched"]
     assert benchtool("metrics", "fetch", "nique").err == "benchtool: unknown model file 'nique'; did you mean 'niqe'?\n"
@@ -221,6 +277,33 @@ def test_another_file_is_refused(
     assert done.code == 1 and "its SHA-256 differs" in done.out and not no_models.exists()
     with pytest.raises(UserError, match="SHA-256 differs"):
         models.require("niqe")
+
+
+def test_a_file_that_cannot_be_verified_is_not_copied(
+    no_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchtool: Callable
+) -> None:
+    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path / "mine"))
+    (tmp_path / "mine").mkdir()
+    lies = tmp_path / "mine" / "NRQM_model.mat"
+    lies.write_bytes(b"bad\n")
+    own = hashlib.sha256(b"bad\n").hexdigest()
+    done = benchtool("metrics", "fetch", "nrqm")
+    assert done.code == 1 and done.out.startswith(f"nrqm: unverified: {lies} has the SHA-256 {own}, ") and not no_models.exists()
+    assert "looked for" not in done.out
+    (told,) = json.loads(benchtool("metrics", "fetch", "nrqm", "--json").out)
+    assert told["path"] is None and told["found"] == str(lies) and own in told["problem"]
+    monkeypatch.setitem(models.MODEL_FILES, "nrqm", replace(models.MODEL_FILES["nrqm"], sha256=own))
+    assert benchtool("metrics", "fetch", "nrqm").code == 0 and (no_models / "NRQM_model.mat").read_bytes() == b"bad\n"
+
+
+def test_larger_files_than_any_model_are_not_read(no_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all((file.size or 0) < models.LARGEST / 2 for file in models.MODEL_FILES.values())
+    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path))
+    with (tmp_path / "NRQM_model.mat").open("wb") as file:
+        file.truncate(models.LARGEST + 1)
+    for use in (models.require, models.fetch):
+        with pytest.raises(UserError, match="no model file has more than 1,073,741,824"):
+            use("nrqm")
 
 
 @pytest.fixture

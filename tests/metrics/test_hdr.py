@@ -98,7 +98,15 @@ def test_pu21_ssim() -> None:
 def test_equal_images(key: str) -> None:
     scored = metrics.find(key).score(TARGET, TARGET)
     assert scored.value == (math.inf if "psnr" in key else pytest.approx(1, abs=1e-9))
-    assert ("identical" in scored.facts) == ("psnr" in key)
+    assert scored.facts.get("identical") is (True if "psnr" in key else None)
+
+
+@pytest.mark.parametrize("key", [key for key in HDR if "psnr" in key])
+def test_equal_once_clamped_is_not_identical(key: str) -> None:
+    beyond, target = TARGET.copy(), TARGET.copy()
+    beyond[:20], target[:20] = -1, 0
+    scored = metrics.find(key).score(beyond, target)
+    assert scored.value == math.inf and scored.facts["identical"] is False
 
 
 @pytest.mark.parametrize("key", HDR)

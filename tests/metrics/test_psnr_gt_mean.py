@@ -31,7 +31,10 @@ def test_against_scikit_image(gain: float) -> None:
 
 
 def test_limits() -> None:
-    assert METRIC.score(TARGET, TARGET).value == math.inf
+    assert METRIC.score(TARGET, TARGET).value == math.inf and METRIC.score(TARGET, TARGET).facts["identical"] is True
+    half, whole = (np.full_like(TARGET, level) for level in (64, 128))
+    scaled = METRIC.score(half, whole)
+    assert scaled.value == math.inf and scaled.facts["identical"] is False, "equal only once it is scaled"
     with pytest.raises(UserError, match="the output is black"):
         METRIC.score(np.zeros_like(TARGET), TARGET)
     with pytest.raises(UserError, match="8-bit"):

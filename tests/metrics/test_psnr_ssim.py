@@ -131,6 +131,25 @@ def test_identical_images() -> None:
         assert metrics.find(f"ssim:{variant}").score(photo, photo).value == pytest.approx(1, abs=1e-7)
 
 
+def test_infinite_without_equal_images() -> None:
+    """What is compared may be equal where the images are not: `identical` is of the images, and equal channels are named."""
+    photo = data.astronaut()
+    blue, red = photo.copy(), photo.copy()
+    blue[:, :, 2] //= 2
+    red[:, :, 0] //= 2
+    for output, equal in ((blue, ["red", "green"]), (red, ["green", "blue"])):
+        scored = metrics.find("psnr:per-channel").score(output, photo)
+        assert scored.value == math.inf and scored.facts["identical"] is False and scored.facts["equal_channels"] == equal
+        assert [not mse for mse in scored.facts["mse"]] == [channel in equal for channel in ("red", "green", "blue")]
+    assert "equal_channels" not in metrics.find("psnr:per-channel").score(photo, photo).facts
+    assert metrics.find("psnr:per-channel").score(*PAIRS["dark"]).facts.keys() == {"mse"}
+    grey = np.full((20, 10, 3), 128, np.uint8)
+    other = grey + np.array([0, 0, 1], np.uint8)
+    assert np.array_equal(gray(grey), gray(other))
+    scored = metrics.find("psnr:gray").score(other, grey)
+    assert scored.value == math.inf and scored.facts["identical"] is False
+
+
 def test_tiles_do_not_show() -> None:
     """Sizes around a tile's give what one pass over everything gives."""
     photo = data.astronaut()

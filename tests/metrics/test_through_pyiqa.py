@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 from skimage import data
 
 from benchtool import metrics
@@ -40,7 +42,7 @@ def fresh() -> Iterator[None]:
 
 @pytest.fixture
 def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every model file lies in a folder, and is of the published bytes as far as anybody checks."""
+    """Every model file lies in a folder, and is of the published bytes as far as anybody checks; Ma's forests are made ones."""
     monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name, file in models.MODEL_FILES.items():
@@ -48,6 +50,7 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         place = models.candidates(name)[0]
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(b"")
+    made_weights.nrqm(tmp_path / "NRQM_model.mat", trees=1, levels=2)
     return tmp_path
 
 
@@ -105,11 +108,70 @@ def test_weights_are_named_and_only_tensors_read(fake: type[Fake], own_models: P
 def test_pi_is_of_shaved_luma_throughout(fake: type[Fake], own_models: Path) -> None:
     level = 2 * PHOTO.mean() / 255
     scored = metrics.find("pi").score(PHOTO)
-    assert scored.facts == {"ma": pytest.approx(level), "niqe": pytest.approx(level)} and scored.value == pytest.approx(5)
+    assert scored.facts.keys() == {"ma", "niqe", "nrqm_sha256"} and scored.value == pytest.approx(5)
+    assert scored.facts["ma"] == pytest.approx(level) == scored.facts["niqe"]
     assert [(built["color_space"], built["crop_border"]) for built in fake.built] == [("ycbcr", 4)] * 2
     assert [Path(built["pretrained_model_path"]).name for built in fake.built] == ["NRQM_model.mat", "modelparameters.mat"]
     metrics.find("ma").score(PHOTO)
     assert (fake.built[-1]["color_space"], fake.built[-1]["crop_border"]) == ("yiq", 0)
+
+
+def test_scores_name_the_model_file_they_came_from(fake: type[Fake], own_models: Path) -> None:
+    """Its published SHA-256 is not established: only this tells two runs of two files apart."""
+    path = own_models / "NRQM_model.mat"
+    told = []
+    for trees in (1, 2):
+        made_weights.nrqm(path, trees=trees, levels=2)
+        told.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        for key in ("ma", "ma:pirm", "pi"):
+            assert metrics.find(key).score(PHOTO).facts["nrqm_sha256"] == told[-1]
+    assert len(set(told)) == 2
+
+
+def altered(path: Path, change: Callable[[dict], None]) -> bytes:
+    """The bytes of made forests, after `change` of what SciPy writes: {"linear": array, "rf": list of three lists of seven arrays}."""
+    made_weights.nrqm(path, trees=2, levels=2)
+    model = loadmat(path)["model"][0, 0]
+    held = {"linear": model["linear"], "rf": [list(forest[0, 0]) for forest in model["rf"][0]]}
+    change(held)
+    forests = np.empty((1, len(held["rf"])), object)
+    forests[0, :] = [np.array([[tuple(parts)]], [(f"f{k}", object) for k in range(len(parts))]) for parts in held["rf"]]
+    savemat(path, {"model": {"linear": held["linear"], "rf": forests}})
+    return path.read_bytes()
+
+
+BAD_MODELS: dict[str, tuple[Callable[[dict], object], str]] = {
+    "three weights": (lambda held: held.update(linear=np.ones((3, 1))), r"linear is float64 \(3, 1\), not 4 finite numbers"),
+    "no number": (lambda held: held.update(linear=np.full((4, 1), np.nan)), "not 4 finite numbers"),
+    "two forests": (lambda held: held["rf"].pop(), "IndexError"),
+    "six arrays": (lambda held: held["rf"][1].pop(), "IndexError|KeyError"),
+    "shapes": (lambda held: held["rf"][1].__setitem__(5, np.ones((3, 1))), "the arrays of forest 2 are .* not numbers of one shape"),
+    "text": (lambda held: held["rf"][0].__setitem__(4, "text"), "the arrays of forest 1"),
+    "children": (lambda held: held["rf"][2].__setitem__(0, np.full((3, 2), 4)), "forest 3 has children beyond its 3 nodes"),
+    "infinite": (lambda held: held["rf"][0].__setitem__(5, np.full((3, 2), np.inf)), "forest 1 has values that are not finite"),
+}
+
+
+@pytest.mark.parametrize("fault", ["bad", "empty", "other", *BAD_MODELS])
+@pytest.mark.parametrize("key", ["ma", "pi"])
+def test_what_is_no_model_is_refused(key: str, fault: str, fake: type[Fake], own_models: Path) -> None:
+    """Before pyiqa sees it, in a line that names the file and what is wrong."""
+    path = own_models / "NRQM_model.mat"
+    message = ""
+    if fault in BAD_MODELS:
+        change, message = BAD_MODELS[fault]
+        altered(path, change)
+    elif fault == "other":
+        savemat(path, {"mu_prisparam": np.ones((1, 36))})
+    else:
+        path.write_bytes(b"bad\n" if fault == "bad" else b"")
+    with pytest.raises(UserError) as refused:
+        metrics.find(key).score(PHOTO)
+    said = str(refused.value)
+    assert said.startswith(f"{path}: not a model of the metric ma (") and "replace it by the NRQM_model.mat of https://" in said
+    assert re.search(message, said) and "\n" not in said and not fake.built
+    altered(path, lambda held: None)
+    metrics.find(key).score(PHOTO)
 
 
 @pytest.fixture
@@ -272,7 +334,8 @@ def test_ma_and_pi_on_a_made_forest(pyiqa: types.ModuleType, real_data: Path, tm
     monkeypatch.setitem(models.MODEL_FILES, "nrqm", replace(models.MODEL_FILES["nrqm"], sha256=None))
     photo = data.astronaut()[: pi.SMALLEST, : pi.SMALLEST + 96].copy()
     scored = metrics.find("pi").score(photo)
-    assert scored.facts == {"ma": metrics.find("ma:pirm").score(photo).value, "niqe": pi.niqe_of_luma(photo)}
+    alone = metrics.find("ma:pirm").score(photo)
+    assert scored.facts == {"ma": alone.value, "niqe": pi.niqe_of_luma(photo), **alone.facts}
     assert scored.value == pytest.approx((10 - scored.facts["ma"] + scored.facts["niqe"]) / 2)
     for flat in (0, 255):
         with pytest.raises(UserError, match="undefined: the image is too flat"):

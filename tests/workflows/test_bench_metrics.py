@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -217,7 +218,8 @@ def test_the_documentation_has_the_table_of_the_command() -> None:
         for lines in (section, table({"rows": unmeasured}, markdown=True))
     ]
     assert documented[:2] == expected[:2]
-    assert [cells[:3] for cells in documented] == [cells[:3] for cells in expected] and len(expected) > 25
+    first = [[[re.sub(r"\(\d\)", "(a note)", cell) for cell in cells[:3]] for cells in rows] for rows in (documented, expected)]
+    assert first[0] == first[1] and len(expected) > 25
     assert all(len(cells) == len(metric_table.HEADER) for cells in documented)
     assert "benchtool bench metrics" in "\n".join(section)
 
