@@ -34,22 +34,40 @@ Methods = Annotated[Optional[str], typer.Option(help="Only these, comma-separate
 @app.command()
 def check(
     results: Results = None, baseline: File = None, work: Work = None, data: Data = None, methods: Methods = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Allow no more where the data's bytes are others.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print for programs.")] = False,
 ) -> None:  # fmt: skip
     """Compare measured figures with the baseline; exit code 1 where one has moved beyond its tolerance.
 
+    Data that another processor rendered has other bytes: a method without training may then move as little as a trained one (every
+    move is printed), unless --strict.
+
     Example: benchtool regress check --results runs --baseline our-baseline.json
     """
+    from benchtool.core.errors import UserError
     from benchtool.workflows import regress
 
     known = regress.read_baseline(baseline or _default())
-    found = regress.compare(known, _figures(results, work, data, methods), _names(methods))
+    figures = _figures(results, work, data, methods)
+    found = regress.compare(known, figures, _names(methods), strict)
+    if not found.checked and not found.moved:
+        where = ", ".join(map(str, results)) if results else "the mini-benchmark"
+        raise UserError(
+            f"nothing was checked: {where} holds no complete evaluation; `benchtool evaluate` first, or name its folder with --results"
+            if not figures
+            else f"nothing was checked: none of the {len(figures)} evaluations in {where} is in {baseline or _default()}; "
+            "name the baseline they belong to with --baseline, or add them with `benchtool regress update`"
+        )
     if json:
         _print_json(found)
     else:
         made = f"{known.made.get('time', '')[:10]}, benchtool {known.made.get('benchtool')}"
         print(f"{found.checked:,} figures checked against {baseline or _default()} ({made}): {len(found.moved)} moved")
         for moved in found.moved:
+            print(f"  {moved}")
+        if found.tolerated:
+            print(f"{len(found.tolerated)} within what is allowed, yet not the same:")
+        for moved in found.tolerated:
             print(f"  {moved}")
         for title, figures in (
             ("not in the baseline", found.new),
@@ -125,11 +143,12 @@ def _built(work: Path, data: Path | None, chosen: list[str] | None) -> list[Figu
         say("no real brackets and raws are at hand (give --data, or set BENCHTOOL_TEST_DATA): the figures on them are not measured")
     run_steps(steps, "the mini-benchmark")
     folders = [folder for part in ("mini", "shared") if (folder := work / part / "runs").is_dir()]
-    return [figure for figure in regress.read_figures(folders) if chosen is None or figure.method in chosen]
+    rendered = [mini_benchmark.levels(work / place) for place in mini_benchmark.RENDERED_DATA if (work / place).is_dir()]
+    return rendered + [figure for figure in regress.read_figures(folders) if chosen is None or figure.method in chosen]
 
 
 def _print_json(found: Comparison) -> None:
     import json
 
-    lists = {name: [str(one) for one in getattr(found, name)] for name in ("moved", "new", "absent", "other_data")}
+    lists = {name: [str(one) for one in getattr(found, name)] for name in ("moved", "tolerated", "new", "absent", "other_data")}
     print(json.dumps({"checked": found.checked, **lists}, indent=2))

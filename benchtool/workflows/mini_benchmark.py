@@ -11,12 +11,19 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from benchtool.core import catalog
+from benchtool.core.images import read_image
+from benchtool.core.manifest import open_dataset
+from benchtool.workflows.regress import RENDERED, Figure
 from benchtool.workflows.steps import Step
 
 LONG_EDGE = 192  # pixels: every step runs, and takes seconds
 BRACKETS = Path("stacks") / "brackets512"
 RAWS = Path("raws")
+RENDERED_DATA = (Path("mini") / "me", Path("shared") / "real-raws")  # what our own renderer made
+COLOURS = ("red", "green", "blue")
 
 
 def methods() -> tuple[list[str], list[str]]:
@@ -62,6 +69,34 @@ def shared(work: Path, data: Path, chosen: Sequence[str] | None = None) -> Itera
     for name in (name for name in methods()[0] if chosen is None or name in chosen):
         yield f"{name} on brackets", _evaluate(name, brackets, "test", work / "runs" / name)
         yield f"{name} on real raws", _evaluate(name, me_v2, "train", work / "runs" / name)
+
+
+def levels(folder: Path) -> Figure:
+    """The levels, 0..255, of the images of a dataset: mean and standard deviation of each channel at each exposure and of each target.
+
+    Both are means over the images; `images` counts them. Where another processor renders, a few pixels are another level: that moves
+    these figures by far less than a level, so that only another renderer, or other raws, moves them by more.
+    """
+    dataset = open_dataset(folder)
+    groups: dict[str, dict[str, list[np.ndarray]]] = {}
+    for image in (image for sample in dataset.samples for image in (*sample.inputs, *sample.targets)):
+        group = groups.setdefault(f"{image.ev:g} EV" if image.role == "input" else image.role, {})
+        if image.path not in group:  # a target belongs to every exposure of its scene
+            pixels = read_image(dataset.path(image)).astype(np.float64)
+            group[image.path] = [pixels.mean((0, 1)), pixels.std((0, 1))]
+    means: dict[str, dict[str, float]] = {"images": {name: float(len(group)) for name, group in groups.items()}}
+    for place, statistic in enumerate(("mean", "std")):
+        for channel, colour in enumerate(COLOURS):
+            means[f"{statistic}:{colour}"] = {
+                name: float(np.mean([both[place][channel] for both in group.values()])) for name, group in groups.items()
+            }
+    facts = dataset.facts
+    same = {"dataset": facts.name, "variant": facts.variant, "fingerprint": facts.fingerprint, "samples": len(dataset.samples)}
+    none = dict.fromkeys(("recipe", "target", "checkpoint"))
+    return Figure(
+        method="rendered images", kind=RENDERED, smoke=False, options={}, split="all", protocol="levels", means=means,
+        versions=dict.fromkeys(means, "1"), **same, **none,
+    )  # fmt: skip
 
 
 def default_data() -> Path | None:

@@ -1,7 +1,7 @@
 """Guards measured figures: summaries of runs against a baseline file, with a tolerance for each metric variant.
 
 A method that needs no training must give the same figure on the same data; one that was trained may move a little, for another
-processor sums in another order.
+processor sums in another order. So may any on images that another processor rendered; of those the levels themselves are guarded.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from benchtool.core.files import read_json, write_json
 from benchtool.core.provenance import now, version
 from benchtool.report.frame import Entry, Summary, find_runs
 
-DETERMINISTIC, TRAINED, ANY = "deterministic", "trained", "*"
+DETERMINISTIC, TRAINED, RENDERED, ANY = "deterministic", "trained", "rendered", "*"
 TOLERANCES = {
     DETERMINISTIC: {ANY: 1e-6},
     TRAINED: {"psnr:rgb-u8": 0.1, "ssim:gray-uniform7": 0.005, "ssim:rgb-gauss": 0.005, "loe:full": 25.0, ANY: 0.005},
+    RENDERED: {ANY: 0.01},
 }
+Kind = Literal["deterministic", "trained", "rendered"]
 
 
 class Figure(BaseModel):
-    """The means of one evaluation.
+    """The means of one evaluation, or of the levels of a dataset's images.
 
     Attributes:
-        kind: `deterministic`: nothing was trained. `trained`: weights were, perhaps by `--smoke`.
+        kind: `deterministic`: nothing was trained. `trained`: weights were, perhaps by `--smoke`. `rendered`: levels, 0..255, of
+            images that the renderer made; `mini_benchmark.levels` measures them.
         means: metric variant -> group -> mean.
         versions: metric variant -> version of the metric.
     """
@@ -39,7 +42,7 @@ class Figure(BaseModel):
     method: str
     recipe: str | None
     options: dict[str, Any]
-    kind: Literal["deterministic", "trained"]
+    kind: Kind
     smoke: bool
     dataset: str
     variant: str
@@ -54,14 +57,19 @@ class Figure(BaseModel):
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """What makes two figures comparable."""
+        """What was measured; a baseline holds one figure of it."""
         options = tuple(sorted((key, repr(value)) for key, value in self.options.items()))
-        return self.method, self.recipe, options, self.smoke, *self.data, self.protocol, self.target, self.checkpoint
+        data = self.dataset, self.variant, self.split
+        return self.method, self.recipe, options, self.smoke, *data, self.protocol, self.target, self.checkpoint
 
     @property
-    def data(self) -> tuple[str, str, str]:
-        """Dataset, its variant, and the split."""
-        return self.dataset, self.variant, self.split
+    def session(self) -> tuple[str, ...]:
+        """What all figures share that are measured together: the data to the byte, and how they are measured."""
+        return self.dataset, self.variant, self.fingerprint, self.split, self.protocol
+
+    def comparable(self, other: Figure) -> bool:
+        """Whether two figures of one identity are of the same images, even if another processor gave these other bytes."""
+        return self.fingerprint == other.fingerprint or self.samples == other.samples or self.kind == RENDERED
 
     def __str__(self) -> str:
         name = self.method if self.recipe in (None, self.method) else f"{self.method} ({self.recipe})"
@@ -79,13 +87,13 @@ class Baseline(BaseModel):
     model_config = ConfigDict(extra="forbid")
     version: Literal[1] = 1
     made: dict[str, Any]
-    tolerances: dict[Literal["deterministic", "trained"], dict[str, float]]
+    tolerances: dict[Kind, dict[str, float]]
     figures: list[Figure]
 
     def tolerance(self, kind: str, metric: str) -> float:
         """Of a metric variant."""
-        known = self.tolerances[kind]
-        return known.get(metric, known[ANY])
+        known = self.tolerances.get(kind, TOLERANCES[kind])
+        return known.get(metric, known.get(ANY, TOLERANCES[kind][ANY]))
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,7 @@ class Comparison:
     Attributes:
         checked: number of means compared.
         moved: those beyond their tolerance, and figures that are gone.
+        tolerated: those that differ by more than a deterministic figure may, yet by no more than is allowed.
         new: measured, not in the baseline.
         absent: of data that nothing was measured on.
         other_data: compared although the data's bytes are others.
@@ -126,6 +135,7 @@ class Comparison:
 
     checked: int
     moved: list[Moved]
+    tolerated: list[Moved]
     new: list[Figure]
     absent: list[Figure]
     other_data: list[Figure]
@@ -196,40 +206,46 @@ def update(path: Path, figures: Sequence[Figure]) -> Baseline:
         "benchtool": version("benchtool"),
         **{name: version(name) for name in ("torch", "numpy", "rawpy", "opencv-python-headless")},
     }
-    baseline = Baseline(made=made, tolerances=before.tolerances if before else TOLERANCES, figures=everything)
+    baseline = Baseline(made=made, tolerances={**TOLERANCES, **(before.tolerances if before else {})}, figures=everything)
     write_json(path, baseline.model_dump())
     return baseline
 
 
-def compare(baseline: Baseline, figures: Sequence[Figure], methods: Sequence[str] | None = None) -> Comparison:
+def compare(baseline: Baseline, figures: Sequence[Figure], methods: Sequence[str] | None = None, strict: bool = False) -> Comparison:
     """Hold measured figures against the baseline's.
 
-    Figures of data that nothing was measured on are `absent`, not failures; one missing beside others of its data is `moved`.
+    A figure that is missing beside others of its own session is `moved`; one of whose session nothing was measured is `absent`.
 
     Args:
-        methods: only figures of these.
+        methods: only figures of these, and of rendered images.
+        strict: allow no more where the data's bytes are others.
     """
     measured = {figure.identity: figure for figure in figures}
-    seen = {figure.data for figure in figures}
-    result = Comparison(0, [], [], [], [])
-    for old in (figure for figure in baseline.figures if methods is None or figure.method in methods):
-        new = measured.pop(old.identity, None)
-        if new is not None:
-            _hold(baseline, old, new, result)
-        elif old.data in seen:
+    sessions = {figure.session for figure in figures}
+    result = Comparison(0, [], [], [], [], [])
+    for old in (figure for figure in baseline.figures if _chosen(figure, methods)):
+        new = measured.get(old.identity)
+        if new is not None and old.comparable(new):
+            _hold(baseline, old, measured.pop(old.identity), result, strict)
+        elif old.session in sessions:
             result.moved.append(Moved(old, "", "", None, None, None, "is no longer measured"))
         else:
             result.absent.append(old)
-    result.new = [figure for figure in measured.values() if methods is None or figure.method in methods]
+    result.new = [figure for figure in measured.values() if _chosen(figure, methods)]
     return result
 
 
-def _hold(baseline: Baseline, old: Figure, new: Figure, result: Comparison) -> None:
+def _chosen(figure: Figure, methods: Sequence[str] | None) -> bool:
+    return methods is None or figure.kind == RENDERED or figure.method in methods
+
+
+def _hold(baseline: Baseline, old: Figure, new: Figure, result: Comparison, strict: bool) -> None:
     same_data = old.fingerprint == new.fingerprint
     if not same_data:
         result.other_data.append(new)
-    kind = old.kind if same_data else TRAINED  # data of other bytes gives other figures: no more than a trained method's may differ
-    note = "" if same_data else "; the data's bytes are others"
+    # data of other bytes gives other figures: no more than a trained method's may differ
+    kind = TRAINED if old.kind == DETERMINISTIC and not same_data and not strict else old.kind
+    note = "; the renderer no longer gives the same images" if kind == RENDERED else "" if same_data else "; the data's bytes are others"
     for metric, groups in old.means.items():
         if metric not in new.means:
             result.moved.append(Moved(new, metric, "", None, None, None, "is no longer measured"))
@@ -245,3 +261,5 @@ def _hold(baseline: Baseline, old: Figure, new: Figure, result: Comparison) -> N
                     result.moved.append(Moved(new, metric, group, before, None, None, f"no value for '{group}' any more"))
                 elif not abs(after - before) <= allowed:
                     result.moved.append(Moved(new, metric, group, before, after, allowed, note))
+                elif abs(after - before) > baseline.tolerance(DETERMINISTIC, metric):
+                    result.tolerated.append(Moved(new, metric, group, before, after, allowed, "" if same_data else "; other bytes"))

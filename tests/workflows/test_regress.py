@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import small_data
+import yaml
 from made_runs import write_run
+from PIL import Image
 
 from benchtool.core import catalog
+from benchtool.core.images import write_image
+from benchtool.workflows import mini_benchmark, steps
 from benchtool.workflows.regress import Figure, compare, read_baseline, read_figures, update
 
 MEANS = {"psnr:rgb-u8": {"all": 20.0, "under": 19.0}, "ssim:gray-uniform7": {"all": 0.8, "under": 0.7}}
+ROOT = catalog.PACKAGE.parent
+WORKFLOWS = ROOT / ".github" / "workflows"
 SMOKE = {"dataset": "me", "variant": "sample", "smoke": True}
 
 
@@ -50,6 +61,35 @@ def test_what_has_moved(tmp_path: Path, old: Figure, new: Figure, moved: int) ->
     assert bool(found.other_data) == (old.fingerprint != new.fingerprint)
 
 
+def test_every_move_is_told(tmp_path: Path) -> None:
+    trained = {"kind": "trained", "smoke": True}
+    baseline = update(tmp_path / "baseline.json", [psnr(20.0), psnr(20.0, method="sid", **trained), psnr(20.0, method="he")])
+    now = [psnr(20.05, fingerprint="other"), psnr(20.09, method="sid", **trained), psnr(20.0 + 5e-7, method="he", fingerprint="other")]
+    found = compare(baseline, now)
+    assert not found.moved and [str(one) for one in found.tolerated] == [
+        "clahe on me (sample), test, psnr:rgb-u8, all: 20.000000 -> 20.050000 (+0.050000, allowed 0.1); other bytes",
+        "sid on me (sample), test, psnr:rgb-u8, all: 20.000000 -> 20.090000 (+0.090000, allowed 0.1)",
+    ]
+
+
+def test_strict_excuses_no_bytes(tmp_path: Path) -> None:
+    trained = {"kind": "trained", "smoke": True}
+    baseline = update(tmp_path / "baseline.json", [psnr(20.0), psnr(20.0, method="sid", **trained)])
+    now = [psnr(20.05, fingerprint="other"), psnr(20.05, method="sid", fingerprint="other", **trained)]
+    found = compare(baseline, now, strict=True)
+    assert [(one.figure.method, one.tolerance) for one in found.moved] == [("clahe", 1e-6)]
+    assert [one.figure.method for one in found.tolerated] == ["sid"]
+
+
+def test_other_data_of_the_same_name_is_no_alarm(tmp_path: Path) -> None:
+    baseline = update(tmp_path / "baseline.json", [figure(), figure(method="he"), figure(method="sid")])
+    found = compare(baseline, [figure(), figure(method="gc", fingerprint="mine"), psnr(3.0, method="he", fingerprint="mine", samples=90)])
+    assert [str(one) for one in found.moved] == [f"{name} on me (sample), test: is no longer measured" for name in ("he", "sid")]
+    for mine in ({"fingerprint": "mine"}, {"protocol": "enc-y"}):
+        found = compare(baseline, [figure(method="gc", **mine), psnr(3.0, method="he", samples=90, **mine)])
+        assert not found.moved and not found.checked and len(found.absent) == 3 and len(found.new) == 2
+
+
 def test_figures_come_and_go(tmp_path: Path) -> None:
     baseline = update(tmp_path / "baseline.json", [figure(), figure(method="identity"), figure(dataset="sice")])
     found = compare(baseline, [figure(), figure(method="sid")])
@@ -85,8 +125,74 @@ def test_through_the_command_line(benchtool: Callable, tmp_path: Path) -> None:
     done = benchtool("regress", "check", *arguments)
     assert done.code == 1 and "3 moved" in done.out
     assert "clahe on me (sample), test, psnr:rgb-u8, all: 20.000000 -> 19.500000 (-0.500000, allowed 1e-06)" in done.out
-    assert "sid on me (sample), test, psnr:rgb-u8, all" in done.out and "sid on me (sample), test, psnr:rgb-u8, under" not in done.out
+    moved, tolerated = done.out.split("1 within what is allowed, yet not the same:")
+    assert "sid on me (sample), test, psnr:rgb-u8, all" in moved and "sid on me (sample), test, psnr:rgb-u8, under" in tolerated
     assert json.loads(benchtool("regress", "check", *arguments, "--methods", "clahe", "--json").out)["checked"] == 4
+
+
+def test_nothing_checked_is_an_error(benchtool: Callable, tmp_path: Path) -> None:
+    runs, empty, baseline = tmp_path / "runs", tmp_path / "empty", tmp_path / "b.json"
+    empty.mkdir()
+    write_run(runs / "clahe", means=MEANS, fingerprint="mine")
+    update(baseline, [figure(method="he")])
+    for folder, says in ((empty, "holds no complete evaluation"), (runs, f"none of the 1 evaluations in {runs} is in {baseline}")):
+        for more in ([], ["--json"], ["--strict"]):
+            done = benchtool("regress", "check", "--results", folder, "--baseline", baseline, *more)
+            assert done.code == 2 and done.out == "" and done.err.startswith("benchtool: nothing was checked: "), more
+            assert says in done.err and done.err.count("\n") == 1
+
+
+def test_strict_on_the_command_line(benchtool: Callable, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "clahe", means={"psnr:rgb-u8": {"all": 20.05, "under": 19.0}})
+    update(tmp_path / "b.json", [psnr(20.0, samples=30)])
+    arguments = ["regress", "check", "--results", tmp_path / "runs", "--baseline", tmp_path / "b.json"]
+    done = benchtool(*arguments)
+    assert done.code == 0 and "1 within what is allowed, yet not the same" in done.out and "(+0.050000, allowed 0.1)" in done.out
+    assert len(json.loads(benchtool(*arguments, "--json").out)["tolerated"]) == 1
+    done = benchtool(*arguments, "--strict")
+    assert done.code == 1 and "(+0.050000, allowed 1e-06); the data's bytes are others" in done.out
+
+
+def brighter(pixels: np.ndarray) -> np.ndarray:
+    """As a renderer with 0.5 % more gain would."""
+    return np.clip(np.rint(pixels * 1.005), 0, 255).astype(np.uint8)
+
+
+def jittered(pixels: np.ndarray) -> np.ndarray:
+    """As another processor would: a few pixels are a level more or less."""
+    chosen = np.random.default_rng(0).random(pixels.shape)
+    return np.where(chosen < 0.002, pixels ^ 1, pixels).astype(np.uint8)
+
+
+def test_levels_of_rendered_images(tmp_path: Path) -> None:
+    found = mini_benchmark.levels(small_data.make_dataset(tmp_path).folder)
+    assert found.means["images"] == {"-1.5 EV": 3, "0 EV": 3, "1.5 EV": 3, "expert_c": 3, "expert_e": 1}
+    for group, ending in {"-1.5 EV": "N1.5", "0 EV": "0", "1.5 EV": "P1.5", "expert_c": "c", "expert_e": "e"}.items():
+        images = [np.asarray(Image.open(path), float) for path in sorted(tmp_path.glob(f"*_{ending}.png"))]
+        for channel, colour in enumerate(("red", "green", "blue")):
+            assert found.means[f"mean:{colour}"][group] == pytest.approx(np.mean([i[..., channel].mean() for i in images]))
+            assert found.means[f"std:{colour}"][group] == pytest.approx(np.mean([i[..., channel].std() for i in images]))
+
+
+@pytest.mark.parametrize(("change", "code"), [(jittered, 0), (brighter, 1)])
+def test_another_renderer_fails_by_itself(
+    benchtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable, code: int
+) -> None:
+    """The figures of the methods stay: what is caught is caught by the images."""
+
+    def build(*_: object) -> None:
+        small_data.make_dataset(tmp_path / "work" / "mini" / "me", size=(100, 150))
+        write_run(tmp_path / "work" / "mini" / "runs" / "clahe", means=MEANS)
+
+    monkeypatch.setattr(steps, "run_steps", build)
+    arguments = ["--work", tmp_path / "work", "--baseline", tmp_path / "b.json", "--methods", "clahe"]
+    assert "2 evaluations written" in benchtool("regress", "update", *arguments).out
+    done = benchtool("regress", "check", *arguments)
+    assert done.code == 0 and "rendered images" not in done.out
+    monkeypatch.setattr(small_data, "write_image", lambda path, pixels: write_image(path, change(pixels)))
+    done = benchtool("regress", "check", *arguments)
+    assert done.code == code and "rendered images on me (sample), all, mean:red, 0 EV: " in done.out and "clahe" not in done.out
+    assert ("allowed 0.01); the renderer no longer gives the same images" in done.out) == bool(code)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +218,6 @@ def test_two_runs_of_the_same_are_refused(benchtool: Callable, tmp_path: Path) -
 
 
 def test_real_data_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchtool.workflows import mini_benchmark
-
     monkeypatch.setattr(mini_benchmark.catalog, "PACKAGE", tmp_path / "checkout" / "benchtool")
     monkeypatch.delenv("BENCHTOOL_TEST_DATA", raising=False)
     assert mini_benchmark.default_data() is None and not mini_benchmark.at_hand(None)
@@ -124,19 +228,16 @@ def test_real_data_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_method_is_in_the_committed_baseline() -> None:
-    from benchtool.workflows.mini_benchmark import methods
-
-    untrained, learned = methods()
+    untrained, learned = mini_benchmark.methods()
     figures = read_baseline(catalog.data_folder("results") / "baseline.json").figures
-    assert {f.method for f in figures if f.dataset == "me"} == {*untrained, *learned}
+    assert {f.method for f in figures if f.dataset == "me" and f.kind != "rendered"} == {*untrained, *learned}
+    assert {(f.dataset, f.variant) for f in figures if f.kind == "rendered"} == {("me", "sample"), ("me", "rendered-adobe")}
     assert {f.method for f in figures if f.dataset == "brackets"} == set(untrained)
 
 
 def test_the_committed_baseline_holds(benchtool: Callable, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Rebuilt from nothing: methods without training (the two slow ones aside), one with; on real brackets and raws where at hand."""
-    from benchtool.workflows.mini_benchmark import methods
-
-    chosen = {*methods()[0], "sid"} - {"lime", "dual"}
+    chosen = {*mini_benchmark.methods()[0], "sid"} - {"lime", "dual"}
 
     try:
         data = ["--data", request.getfixturevalue("real_data")]
@@ -145,3 +246,51 @@ def test_the_committed_baseline_holds(benchtool: Callable, tmp_path: Path, reque
     done = benchtool("regress", "check", "--work", tmp_path / "a work", *data, "--methods", ",".join(sorted(chosen)))
     assert done.code == 0, done.out + done.err
     assert {f.method for f in read_figures([tmp_path / "a work"])} == chosen
+
+
+def commands(name: str) -> tuple[list[str], list[str]]:
+    """The `benchtool` lines of a workflow: those its comments show (without what may stand in their place), and those it runs."""
+    if not WORKFLOWS.is_dir():
+        pytest.skip("the workflows are in the repository alone")
+    text = (WORKFLOWS / name).read_text()
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    lines = [line for step in job["steps"] for line in step.get("run", "").splitlines()]
+    shown = re.findall(r"^#   (benchtool .*)$", text, re.MULTILINE)
+    return shown, [line for line in lines if line.startswith("benchtool ")]
+
+
+@pytest.mark.parametrize("name", ["regress.yml", "self-check.yml"])
+def test_commands_of_the_workflows_exist(benchtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(catalog, "_plugins", [])
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "docs" / "examples" / "enc_plugin.py", "my_method.py")
+    shown, run = commands(name)
+    assert any(line.startswith("benchtool regress check") for line in run)
+    for line in (*shown, *run):
+        done = benchtool(*shlex.split(line)[1:], "--help")
+        assert done.code == 0, f"{line}: {done.err}"
+
+
+def test_the_sample_workflow_needs_nothing_of_this_repository() -> None:
+    shown, run = commands("regress.yml")
+    text = (WORKFLOWS / "regress.yml").read_text()
+    assert (
+        f"pip install git+{(address := 'https://github.com/benchtool/benchtool')}" in text
+        and address in (ROOT / "pyproject.toml").read_text()
+    )
+    assert "requirements.lock" not in text and " -e ." not in text
+    assert "benchtool regress check --results runs --baseline baseline.json" in run
+    assert [line for line in shown if "my" not in line] == [*run[:-1], run[-1].replace("check", "update")], "first, the same but `update`"
+
+
+@pytest.mark.slow
+def test_the_sample_workflow_runs_as_it_stands(benchtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown, run = commands("regress.yml")
+    *before, check = (shlex.split(line)[1:] for line in run)
+    for arguments in before:
+        assert benchtool(*arguments).code == 0
+    assert benchtool(*check).code == 2, "no baseline yet"
+    assert benchtool(*shlex.split(next(line for line in shown if "regress update" in line))[1:]).code == 0
+    done = benchtool(*check)
+    assert done.code == 0 and "12 figures checked" in done.out and "0 moved" in done.out, done.out + done.err
