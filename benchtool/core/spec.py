@@ -41,8 +41,12 @@ class MethodSpec:
         departures: where the two differ.
         licence: terms of our code and of published weights.
         tiling: `exact` (tiles equal the whole image) or `approximate` (global statistics are involved).
+        tile_margin: pixels around a tile that its result depends on, where tiling is exact.
+        tile_step: exact tiles begin and end at multiples of it, as a network does that pools: 16 for four times two.
         inference: long side, in pixels, that the method reduces its input to by itself before it restores the size; None at full size.
         check: options that make a small build for contract tests.
+        dead: patterns of the names of parameters some of whose entries no input can reach with a gradient, as the outer weights of a
+            3 x 3 kernel on a 1 x 1 map; `methods check` counts them.
     """
 
     title: str
@@ -62,8 +66,11 @@ class MethodSpec:
     departures: tuple[Departure, ...] = ()
     licence: str = "own code"
     tiling: str = "approximate"
+    tile_margin: int = 0
+    tile_step: int = 1
     inference: int | None = None
     check: Mapping[str, Any] = field(default_factory=dict)
+    dead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ SPEC = MethodSpec(
     ),
     tiling="approximate",
     check={"width": 8, "growth": 8},
+    dead=("blocks.*.enc.squeeze.weight", "blocks.*.enc.excite.weight"),  # 3 x 3 kernels on a 1 x 1 map: 8/9 of them
 )
 
 
@@ -65,11 +66,13 @@ class DRBNENC(DRBN):
         UserError: more ENCs than blocks, or none.
     """
 
+    name = "drbn-enc"  # as people type it, for errors
+
     def __init__(
         self, width: int = 16, growth: int = 8, blocks: int = 4, encs: int = 1, variant: str = "released", eps: float = 1e-8
     ) -> None:
         if not 1 <= encs <= blocks:
-            raise UserError(f"drbn-enc: encs={encs} must be 1 to {blocks}, the number of blocks; without ENC it is the method drbn")
+            raise UserError(f"{self.name}: encs={encs} must be 1 to {blocks}, the number of blocks; without ENC it is the method drbn")
         super().__init__(width, growth, blocks)
         for k in range(encs):
             self.blocks[k] = ENCBlock(width, growth, variant, eps)

@@ -20,6 +20,8 @@ SPEC = MethodSpec(
         ),
     ),
     tiling="exact",
+    tile_margin=276,
+    tile_step=4,
     check={"width": 8, "growth": 8},
 )
 

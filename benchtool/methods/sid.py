@@ -33,6 +33,8 @@ SPEC = MethodSpec(
         ),
     ),
     tiling="exact",
+    tile_margin=96,
+    tile_step=16,
     check={"width": 8},
 )
 

@@ -15,6 +15,8 @@ SPEC = MethodSpec(
         Departure("width", paper='"more channels"', released="not in the code", ours="40, the one base width that gives the printed count"),
     ),
     tiling="exact",
+    tile_margin=96,
+    tile_step=16,
     check={"width": 8},
 )
 

@@ -32,6 +32,7 @@ SPEC = MethodSpec(
     ),
     licence="own code; published weights CC BY-NC 4.0, not included",
     tiling="exact",
+    tile_margin=7,
     check={"width": 8},
 )
 
@@ -48,16 +49,24 @@ class ZeroDCE(Method):
         width: channels of the layers between.
     """
 
+    maps = CURVES  # of three colours each, that the network estimates
+
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         into = [3, width, width, width, 2 * width, 2 * width, 2 * width]
-        out = [width] * 6 + [3 * CURVES]
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(into, out))
-        for conv in self.convs:
-            nn.init.normal_(conv.weight, 0.0, 0.02)
+        out = [width] * 6 + [3 * self.maps]
+        self.convs = nn.ModuleList(self.layer(a, b) for a, b in zip(into, out))
+        for name, parameter in self.convs.named_parameters():
+            if name.endswith("weight"):
+                nn.init.normal_(parameter, 0.0, 0.02)
+
+    @staticmethod
+    def layer(into: int, out: int) -> nn.Module:
+        """One of the seven, from `into` channels to `out`, of the same size."""
+        return nn.Conv2d(into, out, 3, padding=1)
 
     def curves(self, image: Tensor) -> Tensor:
-        """[B, 3, H, W] in [0, 1] -> the curves' parameters [B, 24, H, W] in (-1, 1): eight times three colours."""
+        """[B, 3, H, W] in [0, 1] -> the curves' parameters [B, 3 maps, H, W] in (-1, 1): `maps` times three colours."""
         c1, c2, c3, c4, c5, c6, c7 = self.convs
         x1 = F.relu(c1(image))
         x2 = F.relu(c2(x1))
@@ -86,8 +95,12 @@ class ZeroDCE(Method):
 
 
 def apply_curves(image: Tensor, curves: Tensor) -> Tensor:
-    """x + a (x^2 - x), once for each three of the maps [B, 24, H, W] (the paper's Eq. 4 with alpha = -a)."""
-    for a in curves.split(3, dim=1):
+    """x + a (x^2 - x), eight times: with each three of the maps [B, 24, H, W] in turn, or always with [B, 3, H, W].
+
+    The paper's Eq. 4 with alpha = -a.
+    """
+    maps = curves.split(3, dim=1)
+    for a in maps * (CURVES // len(maps)):
         image = image + a * (image * image - image)
     return image
 

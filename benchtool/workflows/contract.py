@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from benchtool.core import catalog
+from benchtool.core.errors import UserError
+from benchtool.evaluation.predict import predict
+from benchtool.evaluation.tiles import LEAST, choose_tiling, exact_tiling, margin_holds, predict_in_tiles
 from benchtool.methods import create, load_weights
 from benchtool.methods.base import Batch, Method, count_parameters
 from benchtool.workflows.contract_subject import Skip, Subject, example_batch, require
@@ -24,8 +28,9 @@ from benchtool.workflows.contract_training import gradient_reaches_all, loss_fal
 SIZES = ((1, 1), (1, 19), (8, 8), (33, 47))  # rows, columns
 MEGAPIXEL = (1000, 1000)
 PATIENCE = 20.0  # seconds within which a megapixel is tried
-TILE, SURROUNDINGS = 64, 128  # pixels
-TOLERANCE = 1e-5  # of a tile against the whole image
+OWN_STEPS = 7  # of a tile between its margins; a prime, so that a step that is too small shows
+ACROSS = 33  # pixels of a tiled strip's other side
+TOLERANCE = 1e-5  # of tiles against the whole image
 DEVICE_TOLERANCE = 1e-4  # of the GPU against the CPU, of the largest value of the output and at least of 1: float32 without TF32
 CHOICES = {
     "task": ("correct", "hdr", "isp"),
@@ -52,6 +57,9 @@ def spec_is_complete(subject: Subject) -> str:
     takes = catalog.options("methods", subject.name)
     for option in spec.check:
         require(option in takes, f"SPEC.check sets '{option}', which the method does not take")
+    require(spec.tile_margin >= 0 and spec.tile_step >= 1, f"SPEC.tile_margin {spec.tile_margin}, tile_step {spec.tile_step}")
+    require(spec.tiling == "exact" or spec.tile_margin == 0, "SPEC.tile_margin is given, but tiling is approximate")
+    require(spec.tiling == "approximate" or spec.inference is None, "SPEC.inference reduces the image: tiling cannot be exact")
     return f"{spec.task}, {len(spec.departures)} departures"
 
 
@@ -157,21 +165,42 @@ def _full_precision() -> Iterator[None]:
 
 
 def tiles_as_it_says(subject: Subject) -> str:
-    """Where SPEC says that tiling is exact: tiles with their surroundings equal the whole image, on an odd size."""
-    if subject.spec.tiling != "exact":
-        raise Skip("approximate: it looks at the whole image")
-    method, scale = subject.build().eval(), subject.spec.output_scale
-    batch = example_batch(subject.spec, 301, 413, size=1)
-    whole = _enhance(method, batch.inputs, batch.exposures)
+    """Exact: tiles equal the whole image, up to its borders, and see no farther than SPEC says. Approximate: refused, unless forced."""
+    method, spec = subject.build().eval(), subject.spec
+    if spec.tiling != "exact":
+        return _tiles_are_refused(subject, method)
+    require(margin_holds(method, spec), f"pixels depend on others farther than SPEC.tile_margin, {spec.tile_margin}, or off the step")
+    own = OWN_STEPS * spec.tile_step
+    tiling = exact_tiling(spec, exact_tiling(spec, 0).overlap + own)
+    length = tiling.side + 2 * own - spec.tile_step + 1  # three tiles, the last of an odd size
     worst = 0.0
-    for top, left in ((0, 0), (128, 192), (256, 384)):
-        rows, columns = (slice(max(at - SURROUNDINGS, 0), at + TILE + SURROUNDINGS) for at in (top, left))
-        tile = _enhance(method, batch.inputs[..., rows, columns], batch.exposures)
-        tile = tile[..., (top - rows.start) * scale :, (left - columns.start) * scale :][..., : TILE * scale, : TILE * scale]
-        same = whole[..., top * scale : (top + TILE) * scale, left * scale : (left + TILE) * scale]
-        worst = max(worst, float((tile - same).abs().max()))
-    require(worst <= TOLERANCE, f"a tile differs from the whole image by {worst:.2g} with {SURROUNDINGS} px around it")
-    return f"within {worst:.1g}"
+    for height, width in ((length, ACROSS), (ACROSS, length)):
+        inputs, exposures = _one_sample(subject, height, width)
+        whole, tiled = predict(method, inputs, exposures, levels=None), predict_in_tiles(method, inputs, tiling, exposures, levels=None)
+        worst = max(worst, float(abs(tiled - whole).max()))
+    step = f"beginning at multiples of {spec.tile_step}, with {spec.tile_margin} px around them"
+    require(worst <= TOLERANCE, f"tiles differ from the whole image by {worst:.2g}, {step}")
+    return f"within {worst:.1g}, {step}"
+
+
+def _tiles_are_refused(subject: Subject, method: Method) -> str:
+    try:
+        choose_tiling(subject.name, method, subject.spec, LEAST)
+    except UserError as refusal:
+        require("--force" in str(refusal), f"--tile says: {refusal}")
+    else:
+        require(False, "--tile is not refused")
+    inputs, exposures = _one_sample(subject, LEAST + 9, LEAST + 27)
+    tiled = predict_in_tiles(method, inputs, choose_tiling(subject.name, method, subject.spec, LEAST, force=True), exposures, levels=None)
+    scale = subject.spec.output_scale
+    require(tiled.shape[:2] == ((LEAST + 9) * scale, (LEAST + 27) * scale), f"forced: gives {tiled.shape[1]} x {tiled.shape[0]}")
+    return "approximate: --tile is refused without --force"
+
+
+def _one_sample(subject: Subject, height: int, width: int) -> tuple[list[np.ndarray], list[float]]:
+    """A sample as files give it: N images [H, W, C] and their exposures."""
+    batch = example_batch(subject.spec, height, width, size=1)
+    return [image.permute(1, 2, 0).numpy() for image in batch.inputs[0]], batch.exposures[0].tolist()
 
 
 POINTS: dict[str, Callable[[Subject], str]] = {

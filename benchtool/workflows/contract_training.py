@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor
 
 from benchtool.core.recipe import Optimizer, Player, StageRecipe, load_recipe
-from benchtool.methods.base import Method, Stage
+from benchtool.methods.base import Batch, Method, Stage
 from benchtool.training import players
 from benchtool.training.optimise import build_optimizer
 from benchtool.training.trainee import Trainee
@@ -17,20 +18,63 @@ from benchtool.workflows.contract_subject import Skip, Subject, example_batch, r
 from benchtool.workflows.method_facts import recipes_of
 
 STEPS = 10  # within which a fixed batch's loss has to fall
+SIZES = ((32, 48), (33, 47), (47, 33), (129, 131))  # rows, columns of the batches whose gradients are looked at, in turn
+ROUNDS = 16  # of such batches, before an entry counts as never reached
+LIFT = 0.5  # of biases, at most
 UNTRAINED = Optimizer(betas=(0.9, 0.999))  # Adam at 1e-4, for a method that no recipe trains
 
 
 def gradient_reaches_all(subject: Subject) -> str:
-    """The losses of each player reach every parameter that its optimiser gets, in one stage or another."""
-    seen = 0
+    """The losses of each player reach every entry of the parameters that its optimiser gets, but for those that SPEC.dead declares."""
+    seen, dead = {}, {}
     for player in _players(subject):
-        method = subject.build().train()
-        for weights in _weights(subject):
-            _total(method, subject, player, weights).backward()
+        for name, missed in _missed(subject, player).items():
+            seen[name], count = missed.numel(), int(missed.sum())
+            if count:
+                dead[name] = count
+            if count and not _declared(subject, name):
+                entries = name if count == missed.numel() else f"{count:,} of {missed.numel():,} entries of {name}"
+                require(False, f"{player}: no gradient reaches {entries}, in {ROUNDS} builds and batches; SPEC.dead does not say so")
+    for pattern in subject.spec.dead:
+        require(any(fnmatchcase(name, pattern) for name in seen), f"SPEC.dead: '{pattern}' matches no trainable parameter")
+    for name in filter(lambda name: _declared(subject, name) and name not in dead, seen):
+        require(False, f"SPEC.dead declares {name}, but a gradient reaches all of it")
+    counts = f"; dead as declared: {sum(dead.values()):,} of {sum(seen.values()):,} entries, in {len(dead)} tensors" if dead else ""
+    return f"{len(seen)} tensors{counts}"
+
+
+def _declared(subject: Subject, name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in subject.spec.dead)
+
+
+def _missed(subject: Subject, player: str) -> dict[str, Tensor]:
+    """Of each parameter of a player, where no gradient came in builds of other weights, each with a batch of its own.
+
+    A ReLU that happens to be off hides what is before it, so most of the builds have their biases lifted.
+    """
+    weighed, missed = _weights(subject), {}
+    for seed in range(ROUNDS):
+        method = subject.build(seed).train()
+        if seed:
+            _lift(method)
+        batch = example_batch(subject.spec, *SIZES[seed % len(SIZES)], seed=1 + seed)
+        for weights in weighed:
+            _total(method, batch, player, weights).backward()
         for name, parameter in method.trainable(player):
-            require(parameter.grad is not None and bool(parameter.grad.any()), f"{player}: no gradient reaches {name}")
-            seen += 1
-    return f"{seen} tensors"
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            require(seed > 0 or bool(gradient.isfinite().all()), f"{player}: the gradient of {name} is not finite")
+            missed[name] = ((gradient == 0) | ~gradient.isfinite()) & missed.get(name, torch.tensor(True))
+        left = [name for name, zero in missed.items() if zero.any()]
+        if not left or seed + 1 >= len(SIZES) and all(_declared(subject, name) for name in left):
+            break
+    return missed
+
+
+@torch.no_grad()
+def _lift(method: Method) -> None:
+    for parameter in method.parameters():
+        if parameter.ndim == 1:
+            parameter += LIFT * torch.rand_like(parameter)
 
 
 def loss_falls(subject: Subject) -> str:
@@ -120,13 +164,14 @@ def _players(subject: Subject) -> tuple[str, ...]:
 
 
 def _weights(subject: Subject) -> list[Mapping[str, float]]:
-    """What its stages without a teacher weigh; one that names no loss where all have one."""
-    return [stage.losses for stage in _stages(subject) if not stage.teacher] or [{}]
+    """What its stages without a teacher weigh, each once; one that names no loss where all have one."""
+    given = [stage.losses for stage in _stages(subject) if not stage.teacher]
+    return [losses for k, losses in enumerate(given) if losses not in given[:k]] or [{}]
 
 
-def _total(method: Method, subject: Subject, player: str, weights: Mapping[str, float]) -> Tensor:
-    """All losses of a player on the fixed batch, each of weight 1, in a stage that weighs these."""
+def _total(method: Method, batch: Batch, player: str, weights: Mapping[str, float]) -> Tensor:
+    """All losses of a player on a batch, each of weight 1, in a stage that weighs these."""
     torch.manual_seed(2)
-    losses = method.losses(example_batch(subject.spec), Stage("check", weights), player)
+    losses = method.losses(batch, Stage("check", weights), player)
     require(bool(losses), f"{player}: `losses` gives nothing")
     return torch.stack(list(losses.values())).sum()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchtool import methods
 from benchtool.core.console import progress
@@ -16,6 +17,7 @@ from benchtool.core.files import clear_temporary
 from benchtool.core.images import SUFFIXES, quantise, resize, write_image
 from benchtool.core.pool import STOPPING, Failure, reason
 from benchtool.evaluation.predict import pick_device, predict
+from benchtool.evaluation.tiles import Tiling, choose_tiling, predict_in_tiles
 from benchtool.methods import Loaded
 from benchtool.workflows.photos import Photo, open_photo
 
@@ -33,6 +35,7 @@ class Outcome:
         existing: outputs that were there already.
         skipped: files that are no images, and why.
         notes: what did not fit into the output's type.
+        blended: pictures enhanced in tiles whose results are not the whole pictures'.
         failures: images that could not be enhanced.
     """
 
@@ -41,6 +44,7 @@ class Outcome:
     existing: list[Path] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    blended: int = 0
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -53,6 +57,8 @@ def enhance(
     checkpoint: str | None = None,
     device: str = "auto",
     overwrite: bool = False,
+    tile: int | None = None,
+    force: bool = False,
 ) -> Outcome:
     """Enhance files, and folders with everything below them, into the folder `out`, which gets the same tree.
 
@@ -60,14 +66,19 @@ def enhance(
         source: a method's name or a run's folder.
         format: `png`, `jpg`, or `same` as each input (PNG where its type is not written).
         overwrite: make outputs anew that are there already.
+        tile: larger pictures are enhanced in tiles of so many pixels a side, to need less memory.
+        force: tile also where the result is not the whole picture's.
 
     Raises:
         UserError: no image among the inputs, two inputs with one output, an output that is an input, a method that takes
-            something other than one photograph.
+            something other than one photograph, tiles that are too small or, not forced, would give another result.
     """
     loaded = methods.load(source, checkpoint)
     if loaded.spec.inputs != 1 or not loaded.spec.input.startswith("srgb") or not loaded.spec.output.startswith("srgb"):
         raise UserError(f"{loaded.name} takes {loaded.spec.inputs} image(s) of {loaded.spec.input}, not one photograph")
+    if force and tile is None:
+        raise UserError("--force: says that --tile may change the result; give --tile too, or leave it out")
+    tiling = None if tile is None else choose_tiling(loaded.name, loaded.method, loaded.spec, tile, force)
     outcome = Outcome(loaded.name)
     jobs = plan(inputs, out, format, outcome.skipped)
     where = pick_device(device)
@@ -78,7 +89,7 @@ def enhance(
                 if output.exists() and not overwrite:
                     outcome.existing.append(output)
                 else:
-                    _enhance(loaded, photo, output, where, outcome)
+                    _enhance(loaded, photo, output, where, tiling, outcome)
             except Exception as error:  # a file, or a third party's method, may break in any way: it costs this image, not the others
                 if isinstance(error, OSError) and error.errno in STOPPING:
                     raise
@@ -145,11 +156,14 @@ def _file_id(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _enhance(loaded: Loaded, path: Path, output: Path, device: object, outcome: Outcome) -> None:
+def _enhance(loaded: Loaded, path: Path, output: Path, device: torch.device, tiling: Tiling | None, outcome: Outcome) -> None:
     photo = open_photo(path)
     jpeg = output.suffix.lower() in (".jpg", ".jpeg")
     levels = 255 if jpeg else np.iinfo(photo.pixels.dtype).max
-    result = predict(loaded.method, [photo.pixels], device=device, levels=levels)
+    if tiling is None:
+        result = predict(loaded.method, [photo.pixels], device=device, levels=levels)
+    else:
+        result = predict_in_tiles(loaded.method, [photo.pixels], tiling, device=device, levels=levels)
     lost = [what for what, there in (("alpha", photo.alpha is not None), ("16 bits", photo.pixels.dtype == np.uint16)) if there]
     if jpeg and lost:
         outcome.notes.append(f"{output}: a JPEG does not hold {' and '.join(lost)}, as {path.name} does")
@@ -157,6 +171,7 @@ def _enhance(loaded: Loaded, path: Path, output: Path, device: object, outcome: 
         result = np.dstack([result, _alpha_of_size(photo, *result.shape[:2])])
     write_image(output, result, JPEG_QUALITY, JPEG_SUBSAMPLING)
     outcome.done += 1
+    outcome.blended += tiling is not None and tiling.blend and max(photo.pixels.shape[:2]) > tiling.side
 
 
 def _alpha_of_size(photo: Photo, height: int, width: int) -> np.ndarray:

@@ -133,10 +133,13 @@ def shipped_maps() -> dict[str, WeightMap]:
 
 def read_map(path: Path) -> WeightMap:
     """A map from its file; UserError where it is none."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such map; --map takes a YAML file, or the word {ORDER}")
     try:
         raw = read_yaml(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable ({error})") from None
+        reason = error.strerror if isinstance(error, OSError) else "no text"
+        raise UserError(f"{path}: not readable ({reason})") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("words"), dict):
         raise UserError(f"{path}: not a map; it needs `words`, such as words: {{e_conv1: convs.0}}")
     known = WeightMap.__dataclass_fields__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 from pathlib import Path
@@ -93,9 +94,23 @@ def released_recipes(method: str) -> dict[str, dict[str, tuple[str, str]]]:
 
 
 def _by_stage(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Its settings, stages by their names; without its own name."""
+    """Its settings, options that it leaves out at their defaults, stages by their names; without its own name."""
     stages = {stage["name"]: {key: value for key, value in stage.items() if key != "name"} for stage in recipe["stages"]}
-    return {key: value for key, value in recipe.items() if key not in ("name", "stages")} | stages
+    options = _defaults(recipe["method"]) | recipe["options"]
+    return {key: value for key, value in recipe.items() if key not in ("name", "stages")} | {"options": options} | stages
+
+
+def _defaults(method: str) -> dict[str, Any]:
+    """Option -> its default, sequences as lists, as YAML has them; the source's text where it is no literal."""
+    return {option: _value(text) for option, text in catalog.options("methods", method).items()}
+
+
+def _value(text: str) -> Any:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _differences(one: dict[str, Any], two: dict[str, Any], place: str = "") -> dict[str, tuple[str, str]]:

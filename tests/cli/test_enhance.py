@@ -16,6 +16,7 @@ from small_data import make_run
 from benchtool import methods
 from benchtool.core.images import read_picture
 from benchtool.evaluation.predict import predict
+from benchtool.methods.sid import SID
 
 PHOTO = data.chelsea()[:40, :60]
 
@@ -141,3 +142,43 @@ def test_user_errors_are_one_line(here: Path, benchtool: Callable) -> None:
         assert done.code == 2 and says in done.err and done.err.count("\n") == 1
     assert benchtool("enhance", "three.png", "-m", "sid", "-o", "out").code == 2
     assert not (here / "out").exists()
+
+
+def test_tiles_of_an_exact_method(here: Path, benchtool: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same picture, and the network sees no more than a tile; alpha and 16 bits stay."""
+    seen = []
+    enhance = SID.enhance
+    monkeypatch.setattr(SID, "enhance", lambda self, inputs, exposures: seen.append(inputs.shape[-2:]) or enhance(self, inputs, exposures))
+    make_run(here / "run")
+    pixels = data.astronaut()[:225, :241, ::-1].astype(np.uint16) * 257
+    cv2.imwrite(str(here / "large.png"), np.dstack([pixels, pixels[:, :, 0]]))
+    assert benchtool("enhance", "large.png", "-m", "run", "-o", "whole", "--device", "cpu").code == 0
+    assert seen == [(225, 241)]
+    del seen[:]
+    done = benchtool("enhance", "large.png", "-m", "run", "-o", "tiled", "--tile", 224, "--device", "cpu")
+    assert done.code == 0 and done.out == "tiled: 1 enhanced by sid\n" and "note" not in done.err
+    assert max(height * width for height, width in seen) == 224 * 224
+    whole, tiled = (read_picture(here / folder / "large.png").pixels.astype(int) for folder in ("whole", "tiled"))
+    assert tiled.shape == (225, 241, 4) and np.abs(tiled - whole).max() <= 1 and whole[..., :3].std() > 100
+
+
+def test_tiles_that_change_the_result_have_to_be_forced(here: Path, benchtool: Callable) -> None:
+    Image.fromarray(data.chelsea()[:100, :150]).save(here / "large.png")
+    for arguments, says in {
+        (
+            "-m",
+            "clahe",
+            "--tile",
+            128,
+        ): "--tile: clahe depends on the whole image, or on its size, so tiles give another result: leave --tile out, or add --force",
+        ("-m", "clahe", "--force"): "--force: says that --tile may change the result",
+        ("-m", "identity", "--tile", 10): "--tile 10: tiles have at least 64 pixels a side",
+    }.items():
+        done = benchtool("enhance", "large.png", "three.png", "-o", "out", *arguments)
+        assert done.code == 2 and says in done.err and done.err.count("\n") == 1
+        assert not (here / "out").exists()
+    assert benchtool("enhance", "large.png", "three.png", "-m", "clahe", "-o", "whole").code == 0
+    done = benchtool("enhance", "large.png", "three.png", "-m", "clahe", "-o", "out", "--tile", 64, "--force")
+    assert done.code == 0 and "note: 1 enhanced in tiles (--force), which is not what clahe makes of the whole picture" in done.err
+    before, after = files(here / "whole"), files(here / "out")
+    assert before["three.png"] == after["three.png"] and before["large.png"] != after["large.png"]

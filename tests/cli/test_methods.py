@@ -59,6 +59,13 @@ def test_wrong_name(benchtool, command: str) -> None:
     assert result.code == 2 and result.err.strip() == "benchtool: unknown method 'sid-encc'; did you mean 'sid-enc'?"
 
 
+def test_a_name_like_no_other_gets_each_known_name_once(benchtool) -> None:
+    """Methods and recipes share many names."""
+    error = benchtool("methods", "show", "nope").err
+    names = error.partition("known: ")[2].strip().split(", ")
+    assert len(names) == len(set(names)) and {"sid", "zero-dce-plus", "i-sid"} <= set(names)
+
+
 @pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("show", "sid-enc"), ("show", "clahe", "--json")])
 def test_without_torch(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, "methods", *arguments], capture_output=True, text=True)

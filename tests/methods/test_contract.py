@@ -29,7 +29,7 @@ from benchtool.core.spec import Departure, MethodSpec
 from benchtool.losses import mse
 from benchtool.methods.base import Method
 
-SPEC = MethodSpec(title="Toy", citation="", parameters=84, tiling="exact", check={"width": 3})
+SPEC = MethodSpec(title="Toy", citation="", parameters=84, tiling="exact", tile_margin=1, check={"width": 3})
 
 class Toy(Method):
     def __init__(self, width: int = 3):
@@ -42,12 +42,17 @@ class Toy(Method):
 '''
 ENHANCE = "return self.conv(inputs[:, 0])"
 CONV = "self.conv = nn.Conv2d(width, 3, 3, padding=1)"
+ONE_COLOUR = "return self.conv(inputs[:, 0] * torch.tensor([1.0, 0, 0]).view(3, 1, 1))"
+EVERY_OTHER = "return self.conv(inputs[:, 0]) + torch.arange(inputs.shape[-1]) % 2"
 MSE = "mse(self.enhance(batch.inputs), batch.targets)"
 FAULTS = {
     "SPEC is complete": [
         ('tiling="exact"', 'tiling="often"', r"SPEC.tiling is 'often'"),
         ('title="Toy"', 'title=""', "title"),
         ('{"width": 3}', '{"wide": 3}', "'wide'"),
+        ('tiling="exact"', 'tiling="approximate"', "tile_margin is given"),
+        ('tiling="exact"', 'tiling="exact", inference=512', "SPEC.inference"),
+        ("tile_margin=1", "tile_margin=1, tile_step=0", "tile_step 0"),
         ('tiling="exact"', 'tiling="exact", departures=(Departure("loss", "L1", "", "L1"),)', "'loss' leaves a column empty"),
     ],
     "parameters as SPEC says": [("parameters=84", "parameters=85", "has 84 parameters, SPEC says 85")],
@@ -64,9 +69,20 @@ FAULTS = {
         (CONV, f"{CONV}; gain = torch.rand(1); self.conv.register_forward_hook(lambda m, x, y: y * gain)", "not in the state"),
         ("self.conv =", "self.a, self.b = nn.Linear(2, 2), nn.Linear(2, 2); self.b.weight = self.a.weight; self.conv =", "memory"),
     ],
-    "gradient reaches all": [("self.conv =", "self.idle = nn.Parameter(torch.ones(1)); self.conv =", "no gradient reaches idle")],
+    "gradient reaches all": [
+        ("self.conv =", "self.idle = nn.Parameter(torch.ones(1)); self.conv =", "no gradient reaches idle,"),
+        (ENHANCE, ONE_COLOUR, "model: no gradient reaches 54 of 81 entries of conv.weight"),
+        ("tile_margin=1", 'tile_margin=1, dead=("conv.*",)', "SPEC.dead declares conv.weight, but a gradient reaches all of it"),
+        ("tile_margin=1", 'tile_margin=1, dead=("cone.*",)', r"'cone\.\*' matches no trainable parameter"),
+        (MSE, f"{MSE}.log().sqrt()", "gradient of conv.weight is not finite"),
+    ],
     "loss falls": [(MSE, f"(lambda m: 2 * m.detach() - m)({MSE})", "before, .* after 10 steps")],
-    "tiling as SPEC says": [(ENHANCE, "return self.conv(inputs[:, 0]) - inputs.mean()", "differs from the whole image")],
+    "tiling as SPEC says": [
+        (ENHANCE, "return self.conv(inputs[:, 0]) - inputs.mean()", "farther than SPEC.tile_margin, 1"),
+        (ENHANCE, "return self.conv(inputs[:, 0]) - inputs.nan_to_num().mean()", "tiles differ from the whole image by"),
+        ("tile_margin=1", "tile_margin=0", "farther than SPEC.tile_margin, 0"),
+        (ENHANCE, EVERY_OTHER, "tiles differ from the whole image by 1, beginning at multiples of 1"),
+    ],
 }
 CASES = [(point, *fault) for point, faults in FAULTS.items() for fault in faults]
 
@@ -102,6 +118,24 @@ def test_a_sound_toy_passes(tmp_path: Path) -> None:
     assert [p for p, c in checks.items() if c.passed is False] == []
     assert [p for p, c in checks.items() if c.passed is None and p != "CPU and GPU agree"] == ["losses of its recipes"]
     assert torch.equal(state, torch.get_rng_state()), "the caller's random state was moved"
+
+
+def test_what_spec_declares_is_kept_to(tmp_path: Path) -> None:
+    """Dead weights that are declared are counted; tiles begin where the step says; what looks at the whole image is not tiled."""
+    dead = plugin(tmp_path, "dead_toy", SOUND.replace(ENHANCE, ONE_COLOUR).replace("tile_margin=1", 'tile_margin=1, dead=("*.weight",)'))
+    assert point("gradient reaches all", dead) == (True, "2 tensors; dead as declared: 54 of 84 entries, in 1 tensors")
+    stepping = plugin(tmp_path, "stepping_toy", SOUND.replace(ENHANCE, EVERY_OTHER).replace("tile_margin=1", "tile_margin=1, tile_step=2"))
+    assert point("tiling as SPEC says", stepping)[0] is True
+    whole = SOUND.replace(ENHANCE, ENHANCE + " - inputs.mean()").replace('"exact", tile_margin=1', '"approximate"')
+    assert point("tiling as SPEC says", plugin(tmp_path, "whole_toy", whole)) == (True, "approximate: --tile is refused without --force")
+
+
+def test_a_unit_that_is_off_by_chance_is_not_dead(tmp_path: Path) -> None:
+    """A unit that the first build leaves off, as a ReLU may be: nothing moves in it, and other builds show that it can."""
+    off = "gone = float(torch.initial_seed() == 0); self.conv ="
+    source = SOUND.replace("self.conv =", off).replace(ENHANCE, "return self.conv(inputs[:, 0]) * (1 - self.gone)")
+    source = source.replace("padding=1)\n", "padding=1)\n        self.gone = gone\n")
+    assert point("gradient reaches all", plugin(tmp_path, "off_toy", source)) == (True, "2 tensors")
 
 
 @pytest.mark.parametrize(("point", "old", "new", "reason"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)])

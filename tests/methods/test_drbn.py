@@ -146,10 +146,11 @@ def test_distillation_vanishes_for_the_teachers_own_target() -> None:
         net.losses(Batch(target[:, None], target), Stage("distil", {"ssim": 1.0, "exposure": 0.1}))
 
 
+@pytest.mark.parametrize("name", ["drbn-enc", "drbn-enc-4"])
 @pytest.mark.parametrize("encs", [0, 5])
-def test_number_of_encs(encs: int) -> None:
-    with pytest.raises(UserError, match="1 to 4"):
-        create("drbn-enc", encs=encs)
+def test_number_of_encs(name: str, encs: int) -> None:
+    with pytest.raises(UserError, match=f"^{name}: encs={encs} must be 1 to 4"):
+        create(name, encs=encs)
 
 
 def test_ssim_cannot_tell_a_negative() -> None:

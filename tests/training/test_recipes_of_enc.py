@@ -76,6 +76,6 @@ def test_show_tells_the_differences(benchtool) -> None:
     shown = benchtool("methods", "show", "drbn-enc-4").out
     assert "recipe i-drbn-4-released:sice, against that of the paper" in shown and "distil " in shown
     assert json.loads(benchtool("methods", "show", "msec", "--json").out)["released_recipes"]["msec-released"] == {
-        "options.adversarial": ["none", "released"],
+        "options.adversarial": ["working", "released"],
         "options.inference_filter": ["none", "binom5"],
     }

@@ -50,6 +50,10 @@ def zero_dce(key: str) -> str:
     return re.sub(r"^convs\.(\d)", lambda m: f"e_conv{int(m[1]) + 1}", key)
 
 
+def zero_dce_plus(key: str) -> str:
+    return zero_dce(key).replace(".depth.", ".depth_conv.").replace(".point.", ".point_conv.")
+
+
 def sid(key: str) -> str:
     """As enc.md's tables: c1_1 .. c9_2 by level, upv6 .. upv9, conv10_1 last."""
     key = re.sub(r"^enc\.(\w+)", lambda m: f"conv1_1.{ENC[m[1]]}", key)
@@ -94,7 +98,7 @@ def msec(key: str) -> str:
 
 PORT = {"skip": "concat", "border": "replicate"}
 RELEASES: dict[str, tuple[Callable[[str], str], dict]] = {
-    "zero-dce": (zero_dce, {"width": 8}), "retinexnet": (retinexnet, {"width": 8}), "sid": (sid, {"width": 8}),
+    "zero-dce": (zero_dce, {"width": 8}), "zero-dce-plus": (zero_dce_plus, {"width": 8}), "retinexnet": (retinexnet, {"width": 8}), "sid": (sid, {"width": 8}),
     "sid-enc": (sid, {"width": 8}), "drbn": (drbn, {"width": 8}), "drbn-enc": (drbn, {"width": 8}), "drbn-enc-4": (drbn, {"width": 8}),
     "msec-no-adv": (msec, {"widths": [4, 4, 4, 4], "long_side": 128}), "msec": (msec, {"widths": [4, 4, 4, 4], "long_side": 128}),
 }  # fmt: skip
@@ -145,6 +149,43 @@ def test_maps_translate_the_full_networks_and_no_word_is_idle() -> None:
 
 def test_all_methods_with_a_release_are_named() -> None:
     assert set(RELEASES) | {"sid-l", "drbn-l"} == set(shipped_maps())
+
+
+def test_every_key_of_zero_dce_plus_is_accounted_for(tmp_path: Path, benchtool) -> None:
+    """The 28 names that users of the release load, in their order and shapes; and a file of the wrong one of the two networks."""
+    widths = [(3, 32), (32, 32), (32, 32), (32, 32), (64, 32), (64, 32), (64, 3)]
+    state: State = {}
+    for k, (into, out) in enumerate(widths, 1):
+        state |= {f"e_conv{k}.depth_conv.weight": torch.randn(into, 1, 3, 3) / 3, f"e_conv{k}.depth_conv.bias": torch.randn(into) / 9}
+        state |= {f"e_conv{k}.point_conv.weight": torch.randn(out, into, 1, 1) / 6, f"e_conv{k}.point_conv.bias": torch.randn(out) / 9}
+    assert len(state) == 28 and sum(tensor.numel() for tensor in state.values()) == 10_561
+    torch.save(state, tmp_path / "Epoch99.pth")
+    result = benchtool("methods", "import", "zero-dce-plus", tmp_path / "Epoch99.pth", "--out", tmp_path / "run", "-s", "scale=1")
+    assert result.code == 0, result.err
+    image = torch.rand(1, 3, 24, 36)
+
+    def layer(x: Tensor, k: int) -> Tensor:
+        one, two = f"e_conv{k}.depth_conv", f"e_conv{k}.point_conv"
+        x = F.conv2d(x, state[f"{one}.weight"], state[f"{one}.bias"], padding=1, groups=x.shape[1])
+        return F.conv2d(x, state[f"{two}.weight"], state[f"{two}.bias"])
+
+    x1 = layer(image, 1).relu()
+    x2 = layer(x1, 2).relu()
+    x3 = layer(x2, 3).relu()
+    x5 = layer(torch.cat([x3, layer(x3, 4).relu()], 1), 5).relu()
+    a = layer(torch.cat([x1, layer(torch.cat([x2, x5], 1), 6).relu()], 1), 7).tanh()
+    expected = image
+    for _ in range(8):
+        expected = expected + a * (expected**2 - expected)
+    with torch.no_grad():
+        ours = methods.load(str(tmp_path / "run")).method.enhance(image[:, None])
+    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+    for key, message in (("e_conv4.point_conv.bias", "nothing for our convs.3.point.bias"), ("e_conv8.bias", "no place for e_conv8.bias")):
+        torch.save({k: v for k, v in state.items() if k != key} if key in state else state | {key: torch.ones(3)}, tmp_path / "wrong.pth")
+        result = benchtool("methods", "import", "zero-dce-plus", tmp_path / "wrong.pth", "--out", tmp_path / "none")
+        assert result.code == 2 and message in result.err, result.err
+    result = benchtool("methods", "import", "zero-dce", tmp_path / "Epoch99.pth", "--out", tmp_path / "none")
+    assert result.code == 2 and "do not fit this network; no place for e_conv1.depth_conv.weight" in result.err
 
 
 def test_the_port_of_retinexnet_written_independently(tmp_path: Path, benchtool) -> None:
@@ -333,7 +374,8 @@ def test_what_is_asked_wrongly(tmp_path: Path, benchtool) -> None:
         (("zero-dcee",), "did you mean 'zero-dce'?"), (("clahe",), "algorithm without weights"),
         (("sid", "-s", "wide=8"), "did you mean 'width'?"),
         (("zero-dce", "--out", tmp_path / "taken"), "exists already"), (("zero-dce", "--map", tmp_path / "map.yaml"), "not a map"),
-        (("zero-dce", "--map", tmp_path / "none.yaml"), "not readable"), (("zero-dce", "--map", MAPS / "sid.yaml"), "is a map for sid"),
+        (("zero-dce", "--map", tmp_path / "none.yaml"), "no such map"), (("zero-dce", "--map", tmp_path / "taken"), "no such map"),
+        (("zero-dce", "--map", tmp_path / "w.pth"), "not readable (no text)"), (("zero-dce", "--map", MAPS / "sid.yaml"), "is a map for sid"),
         (("zero-dce", tmp_path / "w.pth"), "another file has too"), (("zero-dce", tmp_path / "x.pth"), "no such file"),
         (("zero-dce",), "is it of these options?"),
     ):  # fmt: skip
