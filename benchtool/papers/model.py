@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+UNSAID = "The paper does not say what its figures are of: which weights, or which code and settings."
 PARAMETERS = "params"  # published.csv's metric for a table's parameter column; it has neither dataset nor group
 RUNTIME = "runtime"  # key of the metric whose measured figure is an evaluation's run time, in seconds a picture
 
@@ -106,6 +107,10 @@ class Row:
         recipe: base name of the recipe that trains it; None for one that is not trained: an algorithm, or weights as released.
         options: options of the method that differ from its defaults.
         citation: key in `references.bib`.
+        unlike: why benchtool does not measure the very thing whose figures the paper printed here: released weights where the recipe
+            trains new ones, settings that are not given, code that is closed. Measured figures then never stand in this row but below
+            it, in `LABEL, retrained on ME` or `LABEL, approximate`, with this as their footnote. Empty for what the paper trained
+            itself, on the panel's data (`trained` makes such a row), and for an algorithm that it gives in full.
     """
 
     label: str
@@ -113,6 +118,12 @@ class Row:
     recipe: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     citation: str = ""
+    unlike: str = UNSAID
+
+
+def trained(label: str, method: str, recipe: str, options: Mapping[str, Any] | None = None, citation: str = "") -> Row:
+    """The row of a network that the paper says it trained itself on the panel's data: what the recipe trains stands in it."""
+    return Row(label, method, recipe, options or {}, citation, unlike="")
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,9 @@ def differences(report: Report, against: str | None = None) -> Report:
     }
     if not contests:
         of = f"{against} and another method" if against else "two methods"
-        raise UserError(f"no differences: no column of the table has measured figures of {of}; `benchtool evaluate` measures them")
+        own = [line.row.label for line in report.lines if against is not None and line.below == against]
+        how = f"those of benchtool are --against '{own[0]}'" if own else "`benchtool evaluate` measures them"
+        raise UserError(f"no differences: no column of the table has measured figures of {of}; {how}")
     viewed = dataclasses.replace(report, footnotes=[])
     grids = [
         _grid(report, viewed, index, metric, numbers, reference)

@@ -1,24 +1,25 @@
 """Fills a paper's table: published numbers as printed, measured ones from score files, footnotes where they belong.
 
-A measured figure is that of a row's newest complete evaluation. Within a panel all figures are of one edition (the same
-data, fingerprint and protocol); a difference to a published number is computed only where that edition is the paper's.
+A measured figure is that of a row's newest complete evaluation (which runs are a row's: `rows`). Within a panel all figures are of one
+edition (the same data, fingerprint and protocol); a difference to a published number is computed only where that edition is the paper's.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
 
 from benchtool.core import catalog
-from benchtool.core.protocol import has_metric, read_protocol
+from benchtool.core.protocol import has_metric
 from benchtool.papers.load import Library, Place
-from benchtool.papers.model import PARAMETERS, RUNTIME, Group, Panel, Row, Table
+from benchtool.papers.model import PARAMETERS, RUNTIME, UNSAID, Group, Row, Table
 from benchtool.report.frame import Evaluation, Results, Runtime, Scores
 from benchtool.report.notes import attach_errata, describe
 from benchtool.report.paired import Entrant, contest
+from benchtool.report.rows import OwnRow, explain, takes, targets, with_own_rows
+from benchtool.report.rows import matches as matches  # for those who plan what fills a table
 from benchtool.report.statistics import Interval, mean
 from benchtool.report.table import Block, Cell, Column, Edition, Line, Measured, Parameters, Report, ranks, rounded
 
@@ -27,8 +28,11 @@ def fill(library: Library, table: Table, results: Results) -> Report:
     """The table with everything there is to show in it."""
     blocks = [Block(panel) for panel in table.panels]
     columns = [Column(table.panels.index(panel), group, metric) for panel, group, metric in table.columns()]
-    shown = with_imported(table, results)
-    lines = [Line(row, [_cell(library, table, row, blocks, c) for c in columns]) for row in shown.rows]
+    shown = with_own_rows(table, results)
+    lines = [
+        Line(row, [_cell(library, table, row, blocks, c) for c in columns], below=row.of.label if isinstance(row, OwnRow) else None)
+        for row in shown.rows
+    ]
     report = Report(library.paper, shown, blocks, columns, lines, unreadable=results.unreadable)
     _column_facts(report)
     report.chosen = [_choose(report, block, results) for block in blocks]
@@ -36,7 +40,7 @@ def fill(library: Library, table: Table, results: Results) -> Report:
         _row_facts(report, library, line)
     for index, evaluations in enumerate(report.chosen):
         _measure(report, index, evaluations)
-        _mark_imported(report, evaluations)
+        explain(report, index, evaluations)
     _rank(report)
     attach_errata(report, library.errata)
     describe(report, results, report.chosen)
@@ -51,50 +55,6 @@ def _cell(library: Library, table: Table, row: Row, blocks: list[Block], column:
     return Cell(found.value if found else None, missing=bool(table.missing) and found is None and row in table.rows)
 
 
-def with_imported(table: Table, results: Results) -> Table:
-    """The table with a row more for each of its methods whose weights were imported and measured, and have no row: a recipe's row is
-    for weights that it trained."""
-    rows = list(table.rows)
-    labels = {row.method: row.label for row in reversed(table.rows)}
-    for evaluation in results.evaluations:
-        summary = evaluation.summary
-        if summary.imported is None or summary.method not in labels:
-            continue
-        own = Row(f"{labels[summary.method]}, imported weights", summary.method, options=summary.options)
-        fits = [panel for panel in table.panels if matches(own, panel, table.protocol_of(panel), evaluation)]
-        if fits and not any(matches(row, panel, table.protocol_of(panel), evaluation) for row in rows for panel in fits):
-            rows.append(own)
-    return dataclasses.replace(table, rows=tuple(rows))
-
-
-def _mark_imported(report: Report, evaluations: Mapping[int, Evaluation]) -> None:
-    """A footnote on the rows whose figures are of imported weights: which files these were."""
-    for number, evaluation in evaluations.items():
-        if imported := evaluation.summary.imported:
-            files = ", ".join(f"{file.name}, sha256 {file.sha256[:8]}" for file in imported.files)
-            note, notes = report.note(f"Measured with imported weights: {files}."), report.lines[number].notes
-            notes += [note] if note not in notes else []
-
-
-def matches(row: Row, panel: Panel, protocol: str, evaluation: Evaluation) -> bool:
-    """Whether an evaluation is one of this row, for this panel."""
-    summary, entry = evaluation.summary, evaluation.entry
-    if (summary.method, summary.recipe, summary.options) != (row.method, row.recipe, dict(row.options)):
-        return False
-    if (entry.dataset, entry.split, entry.protocol) != (panel.dataset, panel.split, protocol):
-        return False
-    trained_on = summary.trained.dataset if summary.trained else None
-    if trained_on != ((panel.trained_on or panel.dataset) if row.recipe else None):
-        return False
-    wanted = targets(panel, protocol)
-    return set(wanted) <= set(entry.roles) if wanted else not entry.target
-
-
-def targets(panel: Panel, protocol: str) -> tuple[str, ...]:
-    """Roles of the targets that a panel's figures are means over: its own, else all of its protocol; none where there are none."""
-    return (panel.target,) if panel.target else read_protocol(protocol).roles(panel.dataset)
-
-
 def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluation]:
     """Row number -> its newest evaluation, all of the edition with the most rows (of equals the one measured last)."""
     editions: dict[Edition, dict[int, Evaluation]] = {}
@@ -102,7 +62,7 @@ def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluat
         entry = evaluation.entry
         edition = Edition(entry.variant, entry.fingerprint, entry.protocol_sha256)
         for number, row in enumerate(report.table.rows):
-            if matches(row, block.panel, report.table.protocol_of(block.panel), evaluation):
+            if takes(row, block.panel, report.table.protocol_of(block.panel), evaluation):
                 editions.setdefault(edition, {}).setdefault(number, evaluation)
     if not editions:
         return {}
@@ -133,7 +93,8 @@ def _row_facts(report: Report, library: Library, line: Line) -> None:
     recipe = row.recipe is None or row.recipe in catalog.recipe_files()
     line.available = method and recipe
     if not line.available:
-        line.notes.append(report.note("Not in benchtool yet." if not method else f"Its recipe, {row.recipe}, is not in benchtool yet."))
+        text = "Not in benchtool yet." if not method else f"Its recipe, {row.recipe}, is not in benchtool yet."
+        line.notes.append(report.note(text + (f" {row.unlike}" if row.unlike not in ("", UNSAID) else "")))
     if table.parameters:
         printed = library.published.get(Place(table.number, row.label, "", "", PARAMETERS))
         built = catalog.facts("methods", row.method).parameters if method and not row.options else 0

@@ -127,10 +127,11 @@ def _grid(report: Report, index: int, metrics: Sequence[Metric], parameters: boo
     heads = [
         head for group in block.panel.groups for metric in metrics for head in _heads(report, index, group, metric, alone=len(metrics) == 1)
     ]
-    rows = [[entry for n in numbers for entry in _entries(line.cells[n], block, report.columns[n].metric)] for line in report.lines]
+    lines = report.shown(index)
+    rows = [[entry for n in numbers for entry in _entries(line.cells[n], block, report.columns[n].metric)] for line in lines]
     if parameters and report.table.parameters:
         heads += [Head("#Param", "", kind, tuple(report.parameter_notes)) for kind in ("paper", "built")]
-        for row, line in zip(rows, report.lines):
+        for row, line in zip(rows, lines):
             row += _parameters(line, report.table.parameters)
     title, notes = block.panel.title, set(block.notes)
     if len(metrics) == 1:
@@ -140,7 +141,7 @@ def _grid(report: Report, index: int, metrics: Sequence[Metric], parameters: boo
         title,
         tuple(sorted(notes)),
         tuple(heads),
-        tuple(GridRow(line.row.label, tuple(line.notes), tuple(row)) for line, row in zip(report.lines, rows)),
+        tuple(GridRow(line.row.label, tuple(line.notes), tuple(row)) for line, row in zip(lines, rows)),
     )
 
 

@@ -6,7 +6,8 @@ Schema 1, an object of:
 - `panels`: `dataset`, `title`, `protocol`, `split`, `target` ("" where figures are of no single one), `trained_on`,
   and `measured_on`: null, or what the panel's measured figures were made of: `variant`, `fingerprint`, `protocol_sha256`, `scenes`,
   `images`, `smoke`, and `comparable` (the very data of the published figures).
-- `rows`: `label`, `method`, `recipe`, `options`, `citation`, `available` (benchtool has method and recipe), `notes`, `parameters`
+- `rows`: `label`, `below` (null, or the label of the paper's row that this one of ours stands below), `method`, `recipe`, `options`,
+  `citation`, `available` (benchtool has method and recipe), `notes`, `parameters`
   (null, or `published` as printed, `unit` it is printed in, `built` in single parameters, `notes`) and `cells`.
 - a cell: `dataset`, `target`, `group`, `metric`, `variant` (what is measured: `ssim:gray-uniform7`, or null), `higher_is_better`,
   `published` (string as printed, or null), `missing` (the paper has a number that is not known here), `delta` with `delta_low` and
@@ -106,6 +107,7 @@ def _row(report: Report, line: Line) -> dict[str, Any]:
         parameters = {"published": found.published, "unit": report.table.parameters, "built": found.built, "notes": notes}
     return {
         "label": row.label,
+        "below": line.below,
         "method": row.method,
         "recipe": row.recipe,
         "options": dict(row.options),

@@ -111,13 +111,14 @@ class Column:
 
 @dataclass
 class Line:
-    """A row: cells in the order of the table's columns."""
+    """A row: cells in the order of the table's columns; one of ours, which the paper does not have, stands `below` the one so labelled."""
 
     row: Row
     cells: list[Cell]
     parameters: Parameters | None = None
     available: bool = True
     notes: list[int] = field(default_factory=list)
+    below: str | None = None
 
 
 @dataclass
@@ -178,6 +179,11 @@ class Report:
         about = f": {self.view.title}" if self.view else f": {self.table.title}"
         return f"{self.paper.label} Table {self.table.number}{about}"
 
+    def shown(self, index: int) -> list[Line]:
+        """The rows of panel `index`: the paper's, and those of ours that are measured there."""
+        measured = self.chosen[index] if self.chosen else {}
+        return [line for number, line in enumerate(self.lines) if line.below is None or number in measured]
+
     def note(self, text: str) -> int:
         """The number of the footnote with this text, added where it is new."""
         if text not in self.footnotes:
@@ -192,7 +198,7 @@ class Report:
             marks += [block.notes] + [self.columns[number].notes for number in columns]
             last = index == len(self.blocks) - 1  # which has the parameters
             marks += [self.parameter_notes] if last else []
-            for line in self.lines:
+            for line in self.shown(index):
                 cells = [line.cells[number] for number in columns]
                 marks += [line.notes] + [notes for cell in cells for notes in (cell.published_notes, cell.measured_notes)]
                 marks += [line.parameters.notes] if line.parameters and last else []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from benchtool.core.console import say
 from benchtool.core.errors import UserError
 
 Step = tuple[str, list[str]]  # what it does, and its command line
+BENCHTOOL = (sys.executable, "-m", "benchtool")
+PATIENCE = 10.0  # seconds that an interrupted command has for putting its files in order
+INTERRUPTED = (130, -signal.SIGINT)  # exit codes
 
 
 def run_steps(steps: Iterable[Step], name: str) -> None:
@@ -21,7 +25,26 @@ def run_steps(steps: Iterable[Step], name: str) -> None:
     """
     everything = list(steps)
     for number, (title, arguments) in enumerate(everything, 1):
-        say(f"\n[{number}/{len(everything)}] {title}\n$ {shlex.join(['benchtool', *arguments])}")
-        done = subprocess.run([sys.executable, "-m", "benchtool", *arguments])
-        if done.returncode:
+        if run_step(f"[{number}/{len(everything)}] {title}", arguments):
             raise UserError(f"{name} stopped at step {number} ({title}); mend what it says above, then run it again to continue")
+
+
+def run_step(title: str, arguments: Sequence[str]) -> int:
+    """Say and run one command; returns its exit code.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, here or there; the command has ended.
+    """
+    say(f"\n{title}\n$ {shlex.join(['benchtool', *arguments])}")
+    with subprocess.Popen([*BENCHTOOL, *arguments]) as child:
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:  # the terminal has told the command too
+            try:
+                child.wait(PATIENCE)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                child.kill()
+            raise
+    if code in INTERRUPTED:
+        raise KeyboardInterrupt
+    return code

@@ -5,7 +5,7 @@ Its full text is not at hand: neither its four tables nor any number of them. Th
 
 from __future__ import annotations
 
-from benchtool.papers.model import Group, Metric, Panel, Paper, Row, Table
+from benchtool.papers.model import Group, Metric, Panel, Paper, Table, trained
 
 ALL = Group("All", "all")
 PSNR = Metric("psnr", "PSNR", "psnr:rgb-u8", decimals=2, unit="dB")
@@ -16,7 +16,7 @@ RELEASED = Table(
     title="the four test sets of the released code",
     caption="Test sets and metrics of the released option files.",
     protocol="rsnet",
-    rows=(Row("RSNet", "rsnet", "rsnet", citation="li2026rsnet"),),
+    rows=(trained("RSNet", "rsnet", "rsnet", citation="li2026rsnet"),),
     panels=(
         Panel("MSEC", "me", "expert_c", (ALL,), (PSNR, SSIM)),
         Panel("SICE", "sice", "middle", (ALL,), (PSNR, SSIM)),

@@ -87,7 +87,7 @@ def draw_curves(report: Report, results: Results, index: int, metric: Metric) ->
         notes[0] += f" No bands: fewer than {MIN_SCENES} scenes."
     notes += [w for w in report.warnings if w.startswith("Measured figures")] + [protocol_line(report, block, metric)]
     if left_out := [f"{curve.left_out} of {curve.label}" for curve in found if curve.left_out]:
-        notes.append(f"Images without a value, left out: {', '.join(left_out)}.")
+        notes.append(f"Images without a value, left out: {'; '.join(left_out)}.")
     source = source_of(report, block.panel.title)
     figure, axes = new_figure(COLUMN, HEIGHT, f"{metric.title} by exposure", source, notes, legend_rows=-(-len(found) // 4))
     axes.grid(True)

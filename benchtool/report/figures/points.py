@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from benchtool.core import catalog
 from benchtool.papers.model import Group, Panel
-from benchtool.report.fill import matches
 from benchtool.report.frame import Evaluation, Results, Runtime
+from benchtool.report.rows import takes
 from benchtool.report.table import Cell, Edition, Line, Report
 
 RUNTIME = "runtime"  # published.csv's metric for a table's column of run times
@@ -57,7 +57,7 @@ def whole(panel: Panel) -> Group:
 def name_of(report: Report, line: Line) -> str:
     """A row's name outside its table, where `Ours` would be anybody's."""
     label = line.row.label
-    return f"{report.paper.label} ({label.lower()})" if label.lower() == "ours" else label
+    return f"{report.paper.label} (o{label[1:]})" if (line.below or label).lower() == "ours" else label
 
 
 def evaluation_of(report: Report, results: Results, index: int, line: Line) -> Evaluation | None:
@@ -67,7 +67,7 @@ def evaluation_of(report: Report, results: Results, index: int, line: Line) -> E
     for evaluation in results.evaluations:  # newest first
         entry = evaluation.entry
         same = Edition(entry.variant, entry.fingerprint, entry.protocol_sha256) == block.edition
-        if same and matches(line.row, block.panel, protocol, evaluation):
+        if same and takes(line.row, block.panel, protocol, evaluation):
             return evaluation
     return None
 
@@ -135,7 +135,7 @@ def _same_machine(report: Report, results: Results, index: int, scatter: Scatter
     how = f"enhance alone, one {width} x {height} picture, {device}, {threads} CPU threads"
     scatter.notes.append(f"Measured run time: {how}; bars from shortest to longest.")
     if others := [report.lines[row].row.label for row in found if row not in alike]:
-        scatter.notes.append(f"Timed on another machine or size, and left out: {', '.join(others)}.")
+        scatter.notes.append(f"Timed on another machine or size, and left out: {'; '.join(others)}.")
     return alike
 
 

@@ -87,7 +87,7 @@ def _notes(report: Report, column: Column, scatter: Scatter, kind: Kind) -> list
         why = {"parameters": "without parameters, or of a number not known here", "runtime": "without a run time"}[kind]
         seen = {p.label for p in scatter.points}  # then it is one of two marks that is missing
         rows = (f"{label} ({' and '.join(which)})" if label in seen else label for label, which in scatter.without_x.items())
-        notes.append(f"Not shown, {why}: {', '.join(rows)}.")
+        notes.append(f"Not shown, {why}: {'; '.join(rows)}.")
     return notes
 
 
