@@ -15,6 +15,7 @@ from benchtool.core import catalog
 from benchtool.core.protocol import has_metric
 from benchtool.papers.load import Library, Place
 from benchtool.papers.model import PARAMETERS, RUNTIME, UNSAID, Group, Row, Table
+from benchtool.papers.model import Edition as Published
 from benchtool.report.frame import Evaluation, Results, Runtime, Scores
 from benchtool.report.notes import attach_errata, describe
 from benchtool.report.paired import Entrant, contest
@@ -70,10 +71,10 @@ def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluat
     paper, any_of_them = block.panel.edition, next(iter(chosen.values()))
     block.edition, block.scenes, block.samples = edition, any_of_them.scenes, any_of_them.entry.samples
     block.smoke = any(e.summary.trained is not None and e.summary.trained.smoke for e in chosen.values())
-    block.comparable = (paper.variant, paper.fingerprint) == (edition.variant, edition.fingerprint)
-    if edition.variant == paper.variant and paper.fingerprint is None:
-        text = "The fingerprint of the paper's data is not known, so that no difference to its figures is printed."
-        block.notes.append(report.note(text))
+    scenes = any_of_them.table["scene"].unique().to_pylist()
+    block.comparable = paper.holds(edition.variant, edition.fingerprint, scenes, any_of_them.entry.samples)
+    if note := _sameness(paper, edition, block.comparable):
+        block.notes.append(report.note(note))
     if len(roles := targets(block.panel, report.table.protocol_of(block.panel))) > 1:
         text = f"Measured: the mean of those against {', '.join(roles)}, each counting once; what needs no target is the same for each."
         block.notes.append(report.note(text))
@@ -84,6 +85,19 @@ def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluat
                 f"protocol file {other.protocol_sha256[:8]}; name their folder with --results."
             )
     return dict(sorted(chosen.items()))
+
+
+def _sameness(paper: Published, edition: Edition, same: bool) -> str:
+    """What is to be said of whether the measured data are the paper's; empty where the fingerprint or another variant says it."""
+    if edition.variant != paper.variant or paper.fingerprint:
+        return ""
+    if not paper.known:
+        return "Neither hashes nor names of the paper's data are known, so that no difference to its figures is printed."
+    if not same:
+        return (
+            f"Not the paper's {paper.samples:,} images, by their number or their scenes, so that no difference to its figures is printed."
+        )
+    return "The data are the paper's by their scenes and the number of images; of their bytes nobody published hashes."
 
 
 def _row_facts(report: Report, library: Library, line: Line) -> None:

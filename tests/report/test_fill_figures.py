@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from filled_tables import ENC, MSEC, cell, measured_panels, measured_rows, table_1
 from made_runs import METRICS, expert_rows, run_time, score_rows, write_run
 
+from benchtool.datasets.me_split import published_splits
 from benchtool.papers.load import Library, load
-from benchtool.papers.model import Edition, Group, Metric, Panel, Row, Table, trained
+from benchtool.papers.model import ME, ME_V2, Edition, Group, Metric, Panel, Row, Table, trained
 from benchtool.report import terminal
 from benchtool.report.fill import fill
 from benchtool.report.frame import read_results
@@ -63,13 +65,41 @@ def test_a_difference_only_for_the_papers_own_data(edition: Edition, run: dict, 
     else:
         assert found.delta is None and found.measured is not None
     unknown = edition.fingerprint is None
-    assert any("fingerprint of the paper's data is not known" in text for text in report.footnotes) is unknown
+    assert any("names of the paper's data are known" in text for text in report.footnotes) is unknown
 
 
-def test_no_difference_in_table_1_today(tmp_path: Path) -> None:
-    """Nobody has told us the fingerprint of the published ME."""
-    write_run(tmp_path / "sid", "sid", "sid", variant="published")
-    assert all(found.delta is None for line in table_1(tmp_path).lines for found in line.cells)
+PUBLISHED_ME = sorted(scene for scene, split in published_splits().items() if split == "test")
+
+
+def published_rows(dataset: str) -> list[dict]:
+    """Scores of every test image of ME, or ME-v2, as published."""
+    named = {f"a{9000 + number}": scene for number, scene in enumerate(PUBLISHED_ME)}
+    rows = score_rows(dataset, len(PUBLISHED_ME))
+    return [row | {"scene": named[row["scene"]], "sample": row["sample"].replace(row["scene"], named[row["scene"]])} for row in rows]
+
+
+@pytest.mark.parametrize("dataset", ["me", "me-v2"])
+def test_published_me_is_known_by_its_scenes_and_their_number(dataset: str, tmp_path: Path) -> None:
+    """Paper, measured value, difference and interval side by side in Table 1; not where a scene, or an image, is another."""
+    rows = published_rows(dataset)
+    write_run(tmp_path / "whole" / "sid", "sid", "sid", dataset, rows=rows, variant="published", trained={"dataset": dataset})
+    report = table_1(tmp_path / "whole")
+    found = cell(report, "SID", dataset, "all", "psnr")
+    assert found.delta == pytest.approx(found.measured.mean - float(found.published)) and found.measured.interval
+    assert any("the paper's by their scenes" in text for text in report.footnotes)
+    another = [row | {"scene": "a0001" if row["scene"] == PUBLISHED_ME[-1] else row["scene"]} for row in rows]
+    for name, others in (("another", another), ("fewer", [row for row in rows if row["sample"] != rows[0]["sample"]])):
+        write_run(tmp_path / name / "sid", "sid", "sid", dataset, rows=others, variant="published", trained={"dataset": dataset})
+        report = table_1(tmp_path / name)
+        assert cell(report, "SID", dataset, "all", "psnr").delta is None
+        assert any("Not the paper's" in text for text in report.footnotes)
+    write_run(tmp_path / "rendered" / "sid", "sid", "sid", dataset, rows=rows, variant="rendered-adobe", trained={"dataset": dataset})
+    assert cell(table_1(tmp_path / "rendered"), "SID", dataset, "all", "psnr").delta is None
+
+
+def test_the_scenes_of_published_me() -> None:
+    assert ME.scenes == ME_V2.scenes == hashlib.sha256("\n".join(PUBLISHED_ME).encode()).hexdigest()
+    assert (ME.samples, ME_V2.samples) == (5 * len(PUBLISHED_ME), 4 * len(PUBLISHED_ME))
 
 
 def test_a_difference_to_the_paper_has_the_measured_interval(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ two exposures and "over" the other three, 0 EV among them, and "Average" is over
 
 from __future__ import annotations
 
-from benchtool.papers.model import Group, Metric, Panel, Paper, Row, Table, trained
+from benchtool.papers.model import ME, ME_V2, Group, Metric, Panel, Paper, Row, Table, trained
 
 PSNR = Metric("psnr", "PSNR", "psnr:rgb-u8", decimals=2, unit="dB")
 SSIM = Metric("ssim", "SSIM", "ssim:gray-uniform7", decimals=4)
@@ -50,8 +50,8 @@ TABLE_1 = Table(
     protocol="enc",
     rows=(CLAHE, RETINEXNET, ZERO_DCE, MSEC, DRBN, DRBN_L, I_DRBN, I_DRBN_4, SID, SID_L, I_SID),
     panels=(
-        Panel("ME", "me", "expert_c", (UNDER, OVER, AVERAGE), (PSNR, SSIM)),
-        Panel("ME-v2", "me-v2", "middle", (UNDER, OVER, AVERAGE), (PSNR, SSIM)),
+        Panel("ME", "me", "expert_c", (UNDER, OVER, AVERAGE), (PSNR, SSIM), edition=ME),
+        Panel("ME-v2", "me-v2", "middle", (UNDER, OVER, AVERAGE), (PSNR, SSIM), edition=ME_V2),
     ),
     parameters=2**20,
 )
@@ -147,7 +147,7 @@ TABLE_6 = Table(
     ),
     panels=(
         Panel("SICE", "sice", "middle", (AVERAGE,), (PSNR, SSIM)),
-        Panel("ME", "me", "expert_c", (AVERAGE,), (PSNR, SSIM)),
+        Panel("ME", "me", "expert_c", (AVERAGE,), (PSNR, SSIM), edition=ME),
     ),
 )
 

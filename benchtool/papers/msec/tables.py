@@ -6,7 +6,7 @@ and so are the rows' order and the caption, which are ours.
 
 from __future__ import annotations
 
-from benchtool.papers.model import Group, Metric, Panel, Paper, Row, Table, trained
+from benchtool.papers.model import ME, Group, Metric, Panel, Paper, Row, Table, trained
 
 PSNR = Metric("psnr", "PSNR", "psnr:rgb-u8", decimals=3, unit="dB")
 SSIM = Metric("ssim", "SSIM", "ssim:rgb-gauss", decimals=3)
@@ -21,7 +21,7 @@ GROUPS = (Group("Under", "under"), Group("Over", "over"), Group("All", "all"))
 
 def against(expert: str) -> Panel:
     """The columns of one expert, `a` to `e`."""
-    return Panel(f"Expert {expert.upper()}", "me", f"expert_{expert}", GROUPS, (PSNR, SSIM), part=f"expert_{expert}")
+    return Panel(f"Expert {expert.upper()}", "me", f"expert_{expert}", GROUPS, (PSNR, SSIM), edition=ME, part=f"expert_{expert}")
 
 
 TABLE_1 = Table(
@@ -67,8 +67,8 @@ TABLE_1 = Table(
     ),
     panels=(
         *map(against, "abcde"),
-        Panel("Average of the experts", "me", "", GROUPS, (PSNR, SSIM), part="average"),
-        Panel("Without reference", "me", "", GROUPS, (PI,), part="blind"),
+        Panel("Average of the experts", "me", "", GROUPS, (PSNR, SSIM), edition=ME, part="average"),
+        Panel("Without reference", "me", "", GROUPS, (PI,), edition=ME, part="blind"),
     ),
     missing="The paper prints this table as an image; only what a second readable source confirms is given, nothing from memory.",
 )

@@ -5,7 +5,7 @@ Its full text is not at hand: neither its four tables nor any number of them. Th
 
 from __future__ import annotations
 
-from benchtool.papers.model import Group, Metric, Panel, Paper, Table, trained
+from benchtool.papers.model import ME, Group, Metric, Panel, Paper, Table, trained
 
 ALL = Group("All", "all")
 PSNR = Metric("psnr", "PSNR", "psnr:rgb-u8", decimals=2, unit="dB")
@@ -18,7 +18,7 @@ RELEASED = Table(
     protocol="rsnet",
     rows=(trained("RSNet", "rsnet", "rsnet", citation="li2026rsnet"),),
     panels=(
-        Panel("MSEC", "me", "expert_c", (ALL,), (PSNR, SSIM)),
+        Panel("MSEC", "me", "expert_c", (ALL,), (PSNR, SSIM), edition=ME),
         Panel("SICE", "sice", "middle", (ALL,), (PSNR, SSIM)),
         Panel("LCDP", "lcdp", "label", (ALL,), (PSNR, SSIM)),
         Panel("REED", "reed", "label", (ALL,), (PSNR, SSIM)),
