@@ -57,7 +57,7 @@ def breakdown(report: Report, by: str) -> Report:
                 grids.append(_grid(report, viewed, index, metric, columns))
                 records += [_record(report, index, metric, by, column, row) for column in columns for row in column.figures]
     if not grids:
-        raise UserError(f"--by {by}: no measured figure of the table is of more than one {by}; `benchtool evaluate` measures")
+        raise UserError(f"--by {by}: no measured figure of the table is of more than one {by}; `benchtool evaluate` measures it")
     signs = {SPREAD: "low", PLACES: "first_rank"}
     legend = [text for text, key in signs.items() if any(record[key] is not None for record in records)]
     viewed.view = View(f"by {by}", f"by {by}, {report.table.title}", grids, legend, records)

@@ -81,7 +81,7 @@ def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluat
     for other, rows in editions.items():
         if other != edition:
             report.notes.append(
-                f"Also measured, not shown: {len(rows)} rows of {block.panel.title} on {other.variant}, data {other.fingerprint[:8]}, "
+                f"Also measured, not shown: {len(rows)} row{'s' * (len(rows) != 1)} of {block.panel.title} on {other.variant}, data {other.fingerprint[:8]}, "
                 f"protocol file {other.protocol_sha256[:8]}; name their folder with --results."
             )
     return dict(sorted(chosen.items()))

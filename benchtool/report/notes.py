@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchtool.core import catalog
 from benchtool.core.protocol import DEFAULT, read_protocol
 from benchtool.papers.model import PARAMETERS, Erratum, Panel
 from benchtool.report.frame import Evaluation, Results
@@ -67,12 +68,16 @@ def describe(report: Report, results: Results, chosen: Sequence[Mapping[int, Eva
     if not by_protocol:
         report.hint = "`benchtool evaluate` measures no figure of this table."
         return
+    if todo := _unfilled(report):
+        every = f"`benchtool reproduce {report.paper.name}:{report.table.number} --dry-run`"
+        report.notes.append(f"Without measured figures, and what fills them: {', '.join(todo)}; {every} lists the commands.")
     if not measured:
-        found = (
-            f"{results.runs} run{'s' * (results.runs != 1)} read, none with a complete evaluation for this table"
-            if results.runs
-            else "no runs found"
-        )
+        found = "no runs found"
+        if results.runs:
+            found = f"{_count(results.runs, 'run')} read, none with a complete evaluation for this table"
+            datasets = {panel.dataset for panels in by_protocol.values() for panel in panels}
+            others = {e.entry.protocol for e in results.evaluations if e.entry.dataset in datasets} - set(by_protocol)
+            found += f": by protocol {', '.join(sorted(others))}, not {', '.join(by_protocol)}" if others else ""
         report.commands = _commands(report)
         report.hint = f"Nothing measured yet ({found})." + (" To fill the table:" if report.commands else "")
         return
@@ -209,6 +214,18 @@ def _same_versions(report: Report) -> None:
         if len(versions) > 1:
             text = f"Measured with versions {' and '.join(versions)} of {column.metric.variant}, which may differ; evaluate again."
             column.notes.append(report.note(text))
+
+
+def _unfilled(report: Report) -> list[str]:
+    """The rows that benchtool could fill and has not, each with the method, recipe or weights that would."""
+    filled = {label for line in report.lines if any(cell.measured for cell in line.cells) for label in (line.row.label, line.below)}
+    found = []
+    for row in (line.row for line in report.lines if line.available and line.below is None and line.row.label not in filled):
+        options = "".join(f" -s {key}={value}" for key, value in row.options.items())
+        learned = bool(catalog.facts("methods", row.method).players)
+        what = f"recipe {row.recipe}" if row.recipe else f"imported weights of {row.method}" if learned else f"method {row.method}{options}"
+        found.append(f"{row.label} ({what})")
+    return found
 
 
 def _commands(report: Report) -> list[str]:

@@ -58,7 +58,7 @@ def test_a_run_of_something_else_fills_no_cell(different: dict, tmp_path: Path) 
     write_run(tmp_path / "different", rows=rows, **{**same, **different})
     report = table_1(tmp_path / "different")
     assert measured_rows(report) == set()
-    assert report.hint.startswith("Nothing measured yet (1 run read, none with a complete evaluation for this table)")
+    assert report.hint.startswith("Nothing measured yet (1 run read, none with a complete evaluation for this table")
 
 
 def test_scores_against_another_target_fill_no_cell(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_figures_of_different_data_never_share_a_column(tmp_path: Path) -> None:
     report = table_1(tmp_path)
     assert measured_rows(report) == {"CLAHE, approximate", "SID"}
     assert report.blocks[0].edition.fingerprint == "a" * 64
-    assert any("1 rows of ME on rendered-adobe, data bbbbbbbb" in note for note in report.notes)
+    assert any("1 row of ME on rendered-adobe, data bbbbbbbb" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("field", ["fingerprint", "variant", "protocol_sha256"])

@@ -157,3 +157,27 @@ def test_imported_weights_are_marked_in_a_row_of_weights_as_released(tmp_path: P
     [line] = [line for line in report.lines if line.row.label == "CLAHE"]
     assert "Measured with imported weights: weights.pth, sha256 aaaaaaaa." in [report.footnotes[n - 1] for n in line.notes]
     assert len(report.lines) == len(ENC.table("1").rows)
+
+
+def to_fill(report: Report) -> str:
+    return next((text for text in report.notes if "what fills them" in text), "")
+
+
+def test_rows_without_figures_say_what_fills_them(tmp_path: Path) -> None:
+    text = to_fill(table_1(tmp_path))
+    assert "CLAHE (method clahe)" in text and "I-SID (recipe i-sid)" in text and "`benchtool reproduce enc:1 --dry-run`" in text
+    write_run(tmp_path / "clahe")
+    write_run(tmp_path / "sid", "sid", "sid")
+    text = to_fill(table_1(tmp_path))
+    assert "I-SID (recipe i-sid)" in text and " SID (" not in text and "CLAHE" not in text
+
+
+def test_a_row_of_released_weights_says_that_they_are_imported(tmp_path: Path) -> None:
+    library = load("niid")
+    text = to_fill(fill(library, library.table("1"), read_results([tmp_path])))
+    assert "RetinexNet (imported weights of retinexnet)" in text and "MSR (method msr" in text and "NPE" not in text
+
+
+def test_runs_by_another_protocol_are_said(tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe", protocol="rsnet")
+    assert "1 run read, none with a complete evaluation for this table: by protocol rsnet, not enc" in table_1(tmp_path).hint
