@@ -111,17 +111,25 @@ def _print_facts(found: dict[str, Any]) -> None:
         "task": f"{found['task']}, {found['inputs']} image(s) of {found['input']} to {found['output']}",
         "kind": found["kind"] + (f", trained {'with' if found['needs_target'] else 'without'} targets" if found["players"] else ""),
         "parameters": count + published,
-        "tiling": found["tiling"],
+        "dead": f"some of {', '.join(found['dead'])}: no gradient can reach them",
+        "tiling": _tiling(found),
         "defaults": f"follow the {found['faithful']} column",
         "recipes": ", ".join(found["recipes"]) or "none",
         "licence": found["licence"],
         "origin": ", ".join(f"{k} {v}" for k, v in found["origin"].items()) if found["origin"] else "benchtool",
     }
-    if not found["departures"]:
-        del facts["defaults"]
+    for fact, said in (("defaults", found["departures"]), ("dead", found["dead"])):
+        if not said:
+            del facts[fact]
     print(f"{found['name']}: {found['title']}\n")
     for fact, value in facts.items():
         print(f"{fact:11} {value}")
+
+
+def _tiling(found: dict[str, Any]) -> str:
+    if found["tiling"] != "exact":
+        return f"{found['tiling']}: `enhance --tile` only with --force"
+    return f"exact, with {found['tile_margin']} pixels around a tile, tiles at multiples of {found['tile_step']}"
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[str, ...] = ()) -> None:

@@ -101,3 +101,9 @@ def test_check_fails(benchtool, tmp_path: Path) -> None:
     assert "1 x 1: gives (2, 3, 0, 1), not (2, 3, 1, 1)" in line
     points = json.loads(benchtool("--plugin", path, "methods", "check", "shrinking", "--json").out)
     assert {p["point"] for p in points if p["passed"] is False} >= {"any size"}
+
+
+def test_show_says_how_a_method_can_be_tiled_and_what_is_never_trained(benchtool) -> None:
+    exact, approximate = (benchtool("methods", "show", name).out for name in ("sid", "sid-enc"))
+    assert "exact, with 96 pixels around a tile, tiles at multiples of 16" in exact and "dead " not in exact
+    assert "approximate: `enhance --tile` only with --force" in approximate and "some of enc.squeeze.weight" in approximate
