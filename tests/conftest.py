@@ -28,7 +28,16 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONG = (
+    "test_demo.py",
+    "test_overfit.py",
+    "test_contract.py",
+    "test_regress.py",
+)  # minutes each: begun first, so that none is waited for alone
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     if not config.getoption("--slow"):
         for item in items:
             if "slow" in item.keywords:

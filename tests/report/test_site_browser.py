@@ -57,7 +57,7 @@ class Reader:
     def rows(self) -> list[str]:
         """The labels of all rows that are seen, table by table."""
         return [
-            e.get_attribute("data-value")
+            e.get_attribute("data-value") or e.text  # a label without its footnotes' marks
             for e in self.browser.find_elements("css selector", "table[data-rows] tbody th")
             if e.is_displayed()
         ]
