@@ -95,7 +95,7 @@ def least_known(inputs: torch.Tensor, weights: dict[str, float]) -> float:
     return loss.item()
 
 
-@pytest.mark.parametrize("name", [pytest.param("zero-dce", marks=pytest.mark.slow), "zero-dce-plus"])
+@pytest.mark.parametrize("name", ["zero-dce", "zero-dce-plus"])
 def test_overfits_four_photographs_without_targets(name: str) -> None:
     """200 steps on crops of 64 px, as the recipe takes crops, bring its weighted loss below a fifth of the way to the least known."""
     torch.manual_seed(0)
