@@ -11,7 +11,7 @@ from pathlib import Path
 from benchtool.core.download import Remote
 from benchtool.core.download import download as download_file
 from benchtool.core.errors import UserError
-from benchtool.core.files import sha256_bytes, sha256_file, write_bytes
+from benchtool.core.files import sha256_file, write_bytes
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,9 @@ def fetch(name: str, download: bool = False) -> Path:
             f"unverified: {found} has the SHA-256 {own}, and that of the published {file.names[0]} is not established; "
             f"compare it with the one {file.home} shows. It is not copied; {file.needed_for} use it where it lies and record its SHA-256"
         )
-    data = found.read_bytes()
-    _verify(file, sha256_bytes(data), found)
+    _verify(file, own, found)
     if found != kept:
-        write_bytes(kept, data)
+        write_bytes(kept, found.read_bytes())
     return kept
 
 

@@ -75,7 +75,7 @@ class Edition:
         return bool(self.fingerprint or self.scenes)
 
     def holds(self, variant: str, fingerprint: str, scenes: Iterable[str], samples: int) -> bool:
-        """Whether an evaluated split is of this edition: to the byte where the fingerprint is known, else by its scenes and their number."""
+        """Whether an evaluated split is of this edition: to the byte where the fingerprint is known, else by scenes and samples."""
         if variant != self.variant or not self.known:
             return False
         if self.fingerprint:

@@ -15,12 +15,11 @@ from benchtool.core import catalog
 from benchtool.core.protocol import has_metric
 from benchtool.papers.load import Library, Place
 from benchtool.papers.model import PARAMETERS, RUNTIME, UNSAID, Group, Row, Table
-from benchtool.papers.model import Edition as Published
+from benchtool.papers.model import Edition as PaperEdition
 from benchtool.report.frame import Evaluation, Results, Runtime, Scores
 from benchtool.report.notes import attach_errata, describe
 from benchtool.report.paired import Entrant, contest
 from benchtool.report.rows import OwnRow, explain, takes, targets, with_own_rows
-from benchtool.report.rows import matches as matches  # for those who plan what fills a table
 from benchtool.report.statistics import Interval, mean
 from benchtool.report.table import Block, Cell, Column, Edition, Line, Measured, Parameters, Report, ranks, rounded
 
@@ -81,13 +80,14 @@ def _choose(report: Report, block: Block, results: Results) -> dict[int, Evaluat
     for other, rows in editions.items():
         if other != edition:
             report.notes.append(
-                f"Also measured, not shown: {len(rows)} row{'s' * (len(rows) != 1)} of {block.panel.title} on {other.variant}, data {other.fingerprint[:8]}, "
+                f"Also measured, not shown: {len(rows)} row{'s' * (len(rows) != 1)} of {block.panel.title} on {other.variant}, "
+                f"data {other.fingerprint[:8]}, "
                 f"protocol file {other.protocol_sha256[:8]}; name their folder with --results."
             )
     return dict(sorted(chosen.items()))
 
 
-def _sameness(paper: Published, edition: Edition, same: bool) -> str:
+def _sameness(paper: PaperEdition, edition: Edition, same: bool) -> str:
     """What is to be said of whether the measured data are the paper's; empty where the fingerprint or another variant says it."""
     if edition.variant != paper.variant or paper.fingerprint:
         return ""
