@@ -52,7 +52,9 @@ class Preset:
 SMALL = {"width": 8, "growth": 8}
 OF_DRBN = {"betas": (0.9, 0.99), "textured": True}
 SMALL_MSEC = {"widths": (4, 4, 8, 16), "critic_width": 2, "long_side": SIDE}
-CHECK = (  # the SPECs' check presets (MSEC works on 0..255, and so do its biases); of DRBN two of the four blocks, so that enough steps take less than a minute
+# The SPECs' check presets, of DRBN two of the four blocks, so that enough steps take less than a minute. MSEC works on 0..255, and so do
+# its biases.
+CHECK = (
     Preset("sid", 1100, 2e-3, 0.0, {"width": 8}, dim=0.5, psnr=30.0),
     Preset("sid-enc", 300, 3e-3, 0.0, {"width": 8}),
     Preset("drbn", 250, 5e-3, -3.0, {**SMALL, "blocks": 2}, **OF_DRBN),
