@@ -74,7 +74,7 @@ def run_batch(
 
             def finish(name: str, future: cf.Future) -> None:
                 error = future.exception()
-                if isinstance(error, OSError) and error.errno in STOPPING:
+                if _stops(future):
                     raise error
                 if error is None:
                     done(name, future.result())
@@ -101,6 +101,12 @@ def reason(error: BaseException) -> str:
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
+def _stops(future: cf.Future) -> bool:
+    """Whether a finished item found what no further item could be written after."""
+    error = future.exception()
+    return isinstance(error, OSError) and error.errno in STOPPING
+
+
 def _round(
     worker: Callable[[Any], Any], items: Iterable[tuple[str, Any]], jobs: int, finish: Callable[[str, cf.Future], None]
 ) -> list[str]:
@@ -124,7 +130,7 @@ def _round(
                         waiting.append((name, argument))
                         broken = True
                 ready, _ = cf.wait(flying, return_when=cf.FIRST_COMPLETED)
-                for future in ready:
+                for future in sorted(ready, key=_stops):  # what is done is kept before a full disk ends the batch
                     name = flying.pop(future)
                     if isinstance(future.exception(), BrokenProcessPool):
                         broken = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures as cf
 import errno
 import multiprocessing
 import os
@@ -48,8 +49,12 @@ def full_disk(value: int) -> int:
     return value
 
 
-def test_a_full_disk_ends_the_batch() -> None:
-    """Every further item would fail too."""
+@pytest.mark.parametrize("together", [False, True])
+def test_a_full_disk_ends_the_batch(together: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every further item would fail too; what was done is kept, also where both are heard of at once."""
+    if together:
+        wait = cf.wait
+        monkeypatch.setattr(cf, "wait", lambda futures, return_when: wait(futures))
     results: list[str] = []
     with pytest.raises(OSError, match="No space left") as error:
         run_batch(full_disk, [(str(v), v) for v in range(50)], lambda name, _: results.append(name), label="write", jobs=1)
