@@ -68,13 +68,15 @@ def check(name: Name, json: Json = False) -> None:
     """
     from benchtool.workflows import check_method, method_facts
 
-    checks = check_method.check_method(method_facts.resolve(name))
+    width = max(map(len, check_method.POINTS))
+
+    def show(c: check_method.Check) -> None:
+        if not json:
+            print(f"{MARKS[c.passed]} {c.point:{width}}  {c.note}", flush=True)
+
+    checks = check_method.check_method(method_facts.resolve(name), seen=show)
     if json:
         _print_json([{"point": c.point, "passed": c.passed, "note": c.note} for c in checks])
-    else:
-        width = max(len(c.point) for c in checks)
-        for c in checks:
-            print(f"{MARKS[c.passed]} {c.point:{width}}  {c.note}")
     if any(c.passed is False for c in checks):
         raise typer.Exit(1)
 

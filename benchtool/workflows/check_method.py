@@ -24,17 +24,23 @@ class Check:
     note: str
 
 
-def check_method(name: str, device: str | None = None) -> list[Check]:
-    """Run every point of the contract on the method `name`, in the order of `POINTS`.
+def check_method(name: str, device: str | None = None, seen: Callable[[Check], None] = lambda check: None) -> list[Check]:
+    """Run every point of the contract on the method `name`, in the order of `POINTS`; some take a while.
 
-    `device` has to agree with the CPU; None for the GPU where there is one.
+    Args:
+        device: has to agree with the CPU; None for the GPU where there is one.
+        seen: called with each outcome as it comes.
 
     The global random state is left as it was. A point at which the method raises has failed; the next is tried all the same.
     """
     device = device or ("cuda" if torch.cuda.is_available() else None)
     subject = Subject(name, catalog.facts("methods", name), device)
+    found = []
     with torch.random.fork_rng(devices=[]):
-        return [outcome(point, check, subject) for point, check in POINTS.items()]
+        for point, check in POINTS.items():
+            found.append(outcome(point, check, subject))
+            seen(found[-1])
+    return found
 
 
 def outcome(point: str, check: Callable[[Subject], str], subject: Subject) -> Check:

@@ -225,9 +225,9 @@ def _fit(name: str, theirs: Mapping[str, Tensor], names: Mapping[str, str], own:
         if tensor.shape != wanted:
             wrong.append(f"{ours} {tuple(pairs[ours].shape)}, not {tuple(wanted)}")
             continue
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise UserError(f"{name}: {ours} holds NaN or infinity")
         state[ours] = tensor.to(own[ours].dtype, copy=True, memory_format=torch.contiguous_format)
+        if state[ours].is_floating_point() and not torch.isfinite(state[ours]).all():
+            raise UserError(f"{name}: {ours} holds NaN, infinity, or a number too large for {state[ours].dtype}")
     if wrong:
         raise UserError(f"{name}: of another shape: {_some(wrong)}; is it of these options?")
     return state

@@ -126,6 +126,7 @@ def _check_size(path: Path, size: int, limit: int) -> None:
 
 def _tensor(path: Path, name: str, value: Any) -> Tensor:
     tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(np.ascontiguousarray(value))
-    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.dtype == torch.bool:
-        raise UserError(f"{path}: '{shown(name)}' is no plain tensor of numbers ({tensor.dtype}, {tensor.layout})")
+    odd = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.dtype == torch.bool or tensor.is_meta
+    if odd:
+        raise UserError(f"{path}: '{shown(name)}' is no plain tensor of numbers ({tensor.dtype}, {tensor.layout}, {tensor.device})")
     return tensor

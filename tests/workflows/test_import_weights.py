@@ -1,20 +1,15 @@
-"""`methods import`: releases of other names and layouts give the same bits; what does not fit, or is not safe, writes nothing."""
+"""`methods import`: releases of other names and layouts give the same bits."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import pickle
-import re
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 import torch
+from made_releases import RELEASES, State, made
 from made_training import make_dataset
 from safetensors.torch import save_file
 from torch import Tensor
@@ -27,91 +22,10 @@ from benchtool.core.images import write_image
 from benchtool.training.checkpoints import locate
 from benchtool.workflows.import_weights import MAPS, read_map, shipped_maps
 
-State = dict[str, Tensor]
-
 
 @pytest.fixture(autouse=True)
 def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "_plugins", [])
-
-
-ENC = {
-    "embed": "conv1", "norm": "instance", "normalised_path": "conv2_1", "identity_path": "conv2_2", "spatial_attention": "interative.0",
-    "squeeze": "process.0", "excite": "process.2", "fuse": "conv1x1",
-}  # fmt: skip
-DENSE = {"dense_full": 0, "dense_half": 1, "dense_quarter.0": 2, "dense_quarter.1": 3, "dense_half_up": 4, "dense_full_up": 5}
-AROUND_DENSE = {
-    "second": "SFENet2", "first": "SFENet1", "heads.0": "UPNet", "heads.1": "UPNet2", "heads.2": "UPNet4", "down_half": "Down1",
-    "down_quarter": "Down2", "up_full": "Up1", "up_half": "Up2",
-}  # fmt: skip
-
-
-def zero_dce(key: str) -> str:
-    return re.sub(r"^convs\.(\d)", lambda m: f"e_conv{int(m[1]) + 1}", key)
-
-
-def zero_dce_plus(key: str) -> str:
-    return zero_dce(key).replace(".depth.", ".depth_conv.").replace(".point.", ".point_conv.")
-
-
-def sid(key: str) -> str:
-    """As enc.md's tables: c1_1 .. c9_2 by level, upv6 .. upv9, conv10_1 last."""
-    key = re.sub(r"^enc\.(\w+)", lambda m: f"conv1_1.{ENC[m[1]]}", key)
-    key = re.sub(r"^first", "conv1_1", re.sub(r"^unet\.top\.1", "conv1_2", re.sub(r"^unet\.out", "conv10_1", key)))
-    key = re.sub(r"^unet\.up\.(\d)", lambda m: f"upv{int(m[1]) + 6}", key)
-    key = re.sub(r"^unet\.down\.(\d)\.(\d)", lambda m: f"conv{int(m[1]) + 2}_{(int(m[2]) + 1) // 2}", key)
-    return re.sub(r"^unet\.merge\.(\d)\.(\d)", lambda m: f"conv{int(m[1]) + 6}_{int(m[2]) // 2 + 1}", key)
-
-
-def drbn(key: str) -> str:
-    key = re.sub(r"^blocks\.(\d)", lambda m: f"recur{int(m[1]) + 1}", key)
-    key = re.sub(r"\.enc\.(\w+)", lambda m: f".SFENet1.{ENC[m[1]]}", key)
-    key = re.sub(r"\.(dense_\w+(?:\.\d)?)\.(?=convs|fuse)", lambda m: f".RDBs.{DENSE[m[1]]}.", key)
-    key = re.sub(r"\.convs\.(\d)", r".convs.\1.conv.0", key).replace(".fuse.", ".LFF." if "SFENet1" not in key else ".fuse.")
-    return re.sub(r"^(recur\d\.)(heads\.\d|\w+)", lambda m: m[1] + AROUND_DENSE.get(m[2], m[2]), key)
-
-
-def retinexnet(key: str) -> str:
-    key = re.sub(r"^decomposition\.middle\.(\d)", lambda m: f"net1_convs.{2 * int(m[1])}", key)
-    key = re.sub(r"^relighting\.(down|up)\.(\d)", lambda m: f"net2_{'conv' if m[1] == 'down' else 'deconv'}1_{int(m[2]) + 1}", key)
-    plain = {"decomposition.first": "net1_conv0", "decomposition.last": "net1_recon", "relighting.first": "net2_conv0_1"}
-    for ours, theirs in (plain | {"relighting.fuse": "net2_fusion", "relighting.last": "net2_output"}).items():
-        key = key.replace(ours, theirs)
-    return key
-
-
-def msec(key: str) -> str:
-    """As MATLAB's unetLayers names them, `level_1` the finest."""
-    if found := re.match(r"generator\.enlarge\.(\d)\.(\w+)", key):
-        return f"level_{int(found[1]) + 2}-upsampling_{found[2]}"
-    level, rest, parameter = re.match(r"generator\.nets\.(\d)\.(.+)\.(\w+)$", key).groups()
-    kind, *numbers = rest.split(".")
-    bridge = "4" if level == "3" else "3"
-    if kind == "down":
-        layer = ("Bridge" if numbers[0] == bridge else f"Encoder-Stage-{int(numbers[0]) + 1}") + f"-Conv-{int(numbers[1]) // 2 + 1}"
-    elif kind == "up":
-        layer = f"Decoder-Stage-{int(numbers[0]) + 1}-UpConv"
-    else:
-        layer = f"Decoder-Stage-{int(numbers[0]) + 1}-Conv-{int(numbers[1]) // 2 + 1}" if kind == "merge" else "Final-ConvolutionLayer"
-    return f"level_{int(level) + 1}-{layer}_{parameter}"
-
-
-PORT = {"skip": "concat", "border": "replicate"}
-RELEASES: dict[str, tuple[Callable[[str], str], dict]] = {
-    "zero-dce": (zero_dce, {"width": 8}), "zero-dce-plus": (zero_dce_plus, {"width": 8}), "retinexnet": (retinexnet, {"width": 8}), "sid": (sid, {"width": 8}),
-    "sid-enc": (sid, {"width": 8}), "drbn": (drbn, {"width": 8}), "drbn-enc": (drbn, {"width": 8}), "drbn-enc-4": (drbn, {"width": 8}),
-    "msec-no-adv": (msec, {"widths": [4, 4, 4, 4], "long_side": 128}), "msec": (msec, {"widths": [4, 4, 4, 4], "long_side": 128}),
-}  # fmt: skip
-
-
-def made(name: str) -> tuple[methods.Method, State, list[str]]:
-    """A network of random weights, its state under the release's names, and the options of the command."""
-    rename, options = RELEASES[name]
-    torch.manual_seed(5)
-    extra = PORT if name == "retinexnet" else {"critic_width": 0} if name == "msec" else {}
-    net = methods.create(name, **options, **extra).eval()
-    arguments = [text for key, value in options.items() for text in ("-s", f"{key}={value}")]
-    return net, {rename(key): tensor.clone() for key, tensor in net.state_dict().items()}, arguments
 
 
 def same_outputs(run: Path, net: methods.Method, **options: object) -> None:
@@ -289,101 +203,6 @@ def test_order(tmp_path: Path, benchtool) -> None:
     torch.save({f"x{k}": tensor for k, tensor in enumerate(reversed(state.values()))}, tmp_path / "nameless.pth")
     result = benchtool(*call[:4], "--out", tmp_path / "other", *call[6:])
     assert result.code == 2 and "of another shape" in result.err and not (tmp_path / "other").exists()
-
-
-def broken(kind: str, state: State, folder: Path) -> Path:
-    """A file that must be refused."""
-    types = {"no type": "bin", "object array": "npz", "npz that lies": "npz", "npz too large": "npz", "matlab object": "mat"}
-    path = folder / f"w.{types.get(kind, 'pth')}"
-    if kind == "missing key":
-        del state["e_conv3.bias"]
-    elif kind == "extra key":
-        state |= {"e_conv8.weight": torch.ones(3), "\x1b[2J\n": torch.ones(3)}
-    elif kind == "shape":
-        state["e_conv3.weight"] = state["e_conv3.weight"][:, :4]
-    elif kind == "expanded":  # a huge tensor of one number
-        state["e_conv3.weight"] = torch.ones(1).expand(1 << 40)
-    elif kind == "nan":
-        state["e_conv3.bias"][0] = float("nan")
-    elif kind == "no state":
-        state = {"epoch": 4}
-    elif kind == "complex":
-        state["e_conv3.bias"] = state["e_conv3.bias"].to(torch.complex64)
-    if path.suffix == ".pth":
-        torch.save(state, path)
-    if kind == "bomb":
-        path.write_bytes(pickle.dumps(Bomb(folder / "exploded")))
-    elif kind == "bomb in a zip":
-        torch.save({"a": Bomb(folder / "exploded")}, path)
-    elif kind == "truncated":
-        path.write_bytes(path.read_bytes()[:-2000])
-    elif kind in ("empty", "no type"):
-        path.write_bytes(b"")
-    elif kind == "object array":
-        np.savez(path, a=np.array([{1: 2}], dtype=object))
-    elif kind == "npz that lies":
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("a.npy", header.getvalue())
-    elif kind == "npz too large":
-        np.savez_compressed(path, a=np.zeros(1_000_000))
-    elif kind == "matlab object":
-        scipy.io.savemat(path, {"net": {"a": 1.0}})
-    return path
-
-
-class Bomb:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
-
-
-REFUSED = {
-    "missing key": "nothing for our convs.2.bias", "extra key": "no place for e_conv8.weight, ?[2J?", "complex": "no plain tensor",
-    "shape": "convs.2.weight (8, 4, 3, 3), not (8, 8, 3, 3)", "expanded": "convs.2.weight (1099511627776,)",
-    "nan": "convs.2.bias holds NaN", "no state": "holds no state dict",
-    "bomb": "nothing of it was loaded", "bomb in a zip": "nothing of it was loaded", "truncated": "damaged", "empty": "damaged",
-    "no type": "weights are read from .safetensors", "object array": "holds objects", "npz that lies": "less than it says",
-    "npz too large": "more than this network's weights can take", "matlab object": "is a MATLAB struct",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-def test_refused(kind: str, tmp_path: Path, benchtool) -> None:
-    _, state, arguments = made("zero-dce")
-    path = broken(kind, state, tmp_path)
-    before = sorted(tmp_path.rglob("*"))
-    result = benchtool("methods", "import", "zero-dce", path, "--out", tmp_path / "runs" / "run", *arguments)
-    assert result.code == 2 and REFUSED[kind] in result.err, result.err
-    assert len(result.err.strip().splitlines()) == 1
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_what_is_asked_wrongly(tmp_path: Path, benchtool) -> None:
-    _, state, arguments = made("zero-dce")
-    torch.save(state, tmp_path / "w.pth")
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "recipe.resolved.yaml").write_text("method: sid\n")
-    (tmp_path / "map.yaml").write_text("word: {}\n")
-    for arguments_, message in (
-        (("zero-dcee",), "did you mean 'zero-dce'?"), (("clahe",), "algorithm without weights"),
-        (("sid", "-s", "wide=8"), "did you mean 'width'?"),
-        (("zero-dce", "--out", tmp_path / "taken"), "exists already"), (("zero-dce", "--map", tmp_path / "map.yaml"), "not a map"),
-        (("zero-dce", "--map", tmp_path / "none.yaml"), "no such map"), (("zero-dce", "--map", tmp_path / "taken"), "no such map"),
-        (("zero-dce", "--map", tmp_path / "w.pth"), "not readable (no text)"), (("zero-dce", "--map", MAPS / "sid.yaml"), "is a map for sid"),
-        (("zero-dce", tmp_path / "w.pth"), "another file has too"), (("zero-dce", tmp_path / "x.pth"), "no such file"),
-        (("zero-dce",), "is it of these options?"),
-    ):  # fmt: skip
-        name, *rest = arguments_
-        out = [] if "--out" in rest else ["--out", tmp_path / "run"]
-        result = benchtool("methods", "import", name, tmp_path / "w.pth", *rest, *out)
-        assert result.code == 2 and message in result.err and len(result.err.strip().splitlines()) == 1, (arguments_, result.err)
-        assert not (tmp_path / "run").exists()
 
 
 def test_the_run_is_evaluated_enhances_and_says_what_it_is(tmp_path: Path, benchtool) -> None:
