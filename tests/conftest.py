@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several test processes: a thread each, decided before any of them imports NumPy or torch
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+
+# Hypothesis tries the same examples at every run, and takes the time they take on a machine that is busy or slow.
+settings.register_profile("benchtool", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("benchtool")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +57,23 @@ class Result:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """Every test draws the same numbers, whichever tests this process has run before."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _plugins_are_of_one_test() -> Iterator[None]:
+    """What a test made known by --plugin, the tests that this process runs afterwards do not know."""
+    from benchtool.core import catalog
+
+    plugins, before = catalog._plugins, list(catalog._plugins)
+    yield
+    plugins[:] = before
 
 
 @pytest.fixture

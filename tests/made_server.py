@@ -25,6 +25,8 @@ class Page:
         length: announced instead of the true one, None: not announced, as HTTP/1.0 allows.
         location: where it redirects to.
         headers: further ones.
+        gathers: it is given out once so many requests have been under way at once, or after 30 seconds.
+        hangs: after the body the connection stays open, for as long as this is true.
     """
 
     body: bytes = b""
@@ -35,6 +37,8 @@ class Page:
     length: int | str | None = "true"
     location: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    gathers: int = 1
+    hangs: bool = False
 
     @property
     def validator(self) -> dict[str, str]:
@@ -68,8 +72,13 @@ def serving() -> Iterator[Server]:
                 server.together = max(server.together, under_way[0])
                 server.asked.append((self.path, self.headers.get("Range"), self.headers.get("If-Range")))
             try:
+                page, until = server.pages.get(self.path), time.monotonic() + 30
+                while page and server.together < page.gathers and time.monotonic() < until:
+                    time.sleep(0.01)
                 time.sleep(server.linger)
-                self.answer(server.pages.get(self.path))
+                self.answer(page)
+                while page and page.hangs:
+                    time.sleep(0.01)
             finally:
                 with lock:
                     under_way[0] -= 1

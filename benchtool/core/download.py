@@ -92,10 +92,10 @@ def download(remote: Remote, path: Path, watch: Watch = lambda done, total: None
             break
         except _Broken as error:
             tries = 0 if _length(part) > before else tries + 1
-            before = _length(part)
+            before = max(before, _length(part))  # a file that began anew brings the same bytes again
             if tries >= TRIES:
                 raise UserError(f"{remote.url}: {error}") from None
-            _wait(PAUSE * 2 ** max(0, tries - 1) if error.pause is None else error.pause, before, watch)
+            _wait(PAUSE * 2 ** max(0, tries - 1) if error.pause is None else error.pause, _length(part), watch)
     received = Received(_length(part), sha256_file(part), resumed)
     _verify(remote, part, received)
     os.replace(part, path)

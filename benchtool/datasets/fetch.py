@@ -159,7 +159,7 @@ def _objection(file: File, path: Path, known: dict[str, dict]) -> str | None:
 def _download_all(label: str, files: Sequence[File], out: Path, done: Callable[[File, Received], None]) -> list[Failure]:
     """Download files, some at a time; Ctrl-C and a full disk stop all of them, and keep what came."""
     failures: dict[str, str] = {}
-    stop = threading.Event()
+    stop, counting, in_a_row = threading.Event(), threading.Lock(), 0
     with contextlib.ExitStack() as shown, cf.ThreadPoolExecutor(CONNECTIONS) as pool:
         megabytes = _Megabytes(label, shown) if len(files) == 1 else None
         advance = shown.enter_context(progress(label, len(files), "files")) if len(files) > 1 else None
@@ -172,9 +172,22 @@ def _download_all(label: str, files: Sequence[File], out: Path, done: Callable[[
                     megabytes(so_far, total)
 
             watch(0, None)
-            return download(file.remote, out / file.path, watch)
+            came = False
+            try:
+                received = download(file.remote, out / file.path, watch)
+                came = True
+            finally:  # counted here: whoever waits for the results may be late to hear of them
+                count(came)
+            return received
 
-        flying, in_a_row = {pool.submit(one, file): file for file in files}, 0
+        def count(came: bool) -> None:
+            nonlocal in_a_row
+            with counting:
+                in_a_row = 0 if came else in_a_row + 1
+                if in_a_row >= GIVE_UP:
+                    stop.set()
+
+        flying = {pool.submit(one, file): file for file in files}
         try:
             for future in cf.as_completed(flying):
                 file, error = flying[future], future.exception()
@@ -184,14 +197,15 @@ def _download_all(label: str, files: Sequence[File], out: Path, done: Callable[[
                     done(file, future.result())
                 else:
                     failures[file.path] = str(error) if isinstance(error, _Stopped) else reason(error)
-                in_a_row = 0 if error is None else in_a_row + 1
-                if in_a_row >= GIVE_UP:
-                    stop.set()
+                del flying[future]
                 if advance:
                     advance(note=f"{len(failures)} failed" if failures else "")
         except BaseException:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+            for future, file in flying.items():  # what came meanwhile
+                if not future.cancelled() and future.exception() is None:
+                    done(file, future.result())
             raise
     return [Failure(file.path, failures[file.path]) for file in files if file.path in failures]
 

@@ -73,13 +73,13 @@ def _bench(raw: Path, repeats: int, advance: Any) -> dict[str, Any]:
     rows = {}
     for variant, runs in timings.items():
         rows[variant] = {
-            "median_s": round(statistics.median(t.seconds for t in runs), 4),
-            "median_cpu_s": round(cpu[variant], 4),
+            "median_s": round(statistics.median(t.seconds for t in runs), 6),
+            "median_cpu_s": round(cpu[variant], 6),
             "faster_than_naive": round(cpu[NAIVE] / cpu[variant], 2),
             "of_floor": round(cpu[variant] / cpu[FLOOR], 2),
             "peak_mib": round(runs[-1].peak_mib, 1),
-            "seconds": [round(t.seconds, 4) for t in runs],
-            "cpu_seconds": [round(t.cpu_seconds, 4) for t in runs],
+            "seconds": [round(t.seconds, 6) for t in runs],
+            "cpu_seconds": [round(t.cpu_seconds, 6) for t in runs],
         }
     return {"raw": raw.name, "bytes": raw.stat().st_size, "variants": rows}
 

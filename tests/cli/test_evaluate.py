@@ -17,17 +17,22 @@ from small_data import make_dataset
 
 from benchtool.evaluation.scores import read_rows
 
-SLOW_METHOD = '''
-"""The input, after a while."""
+HANGING_METHOD = '''
+"""The input; from the fourth picture on, only once there is a file `go`."""
+import os
 import time
 from benchtool.core.spec import MethodSpec
 from benchtool.methods.base import Method
 
-SPEC = MethodSpec(title="Slow", citation="", needs_target=False, players=())
+SPEC = MethodSpec(title="Hanging", citation="", needs_target=False, players=())
 
-class Slow(Method):
+class Hanging(Method):
+    calls = 0
+
     def enhance(self, inputs, exposures=None):
-        time.sleep(0.25)
+        self.calls += 1
+        while self.calls > 3 and not os.path.exists("go"):
+            time.sleep(0.02)
         return inputs[:, 0]
 '''
 LOOKING_METRIC = '''
@@ -109,12 +114,12 @@ def test_third_party_metric_in_processes_without_torch(here: Path, benchtool: Ca
 
 
 def test_killed_and_continued(here: Path) -> None:
-    (here / "slow.py").write_text(SLOW_METHOD)
-    command = [sys.executable, "-m", "benchtool", "--plugin", "slow.py", "evaluate", "slow", "--data", "me"]
+    (here / "hanging.py").write_text(HANGING_METHOD)
+    command = [sys.executable, "-m", "benchtool", "--plugin", "hanging.py", "evaluate", "hanging", "--data", "me"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    journal = here / "runs" / "slow" / "predictions" / "me" / "test" / ".journal.jsonl"
+    journal = here / "runs" / "hanging" / "predictions" / "me" / "test" / ".journal.jsonl"
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not journal.exists() or journal.read_bytes().count(b"\n") < 2:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
@@ -122,10 +127,11 @@ def test_killed_and_continued(here: Path) -> None:
     process.wait()
     kept = journal.read_bytes().count(b"\n")
     assert 2 <= kept < 6
+    (here / "go").touch()
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert f"{6 - kept} predicted and 6 scored now" in done.stdout
-    assert len(read_rows(here / "runs" / "slow" / "scores.parquet")) == 24
+    assert len(read_rows(here / "runs" / "hanging" / "scores.parquet")) == 24
     assert not list(here.rglob(".tmp-*"))
 
 

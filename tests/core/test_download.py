@@ -165,6 +165,14 @@ def test_a_server_that_lies_about_the_length(server: Server, tmp_path: Path) -> 
     assert left(tmp_path) == {"f.part", "f.part.json"} and len(server.asked) == downloading.TRIES + 1
 
 
+def test_a_server_that_lies_and_gives_pieces_is_left_alone_too(server: Server, tmp_path: Path) -> None:
+    """Asked for the byte it has not, it says so; then the file begins anew, which is no progress."""
+    server.pages["/file"] = Page(BODY, length=len(BODY) + 5)
+    with pytest.raises(UserError, match="the connection ended after|no such piece"):
+        download(remote(server), tmp_path / "f")
+    assert len(server.asked) == downloading.TRIES + 1
+
+
 def test_passing_failures_are_tried_again(server: Server, tmp_path: Path) -> None:
     server.pages["/file"] = Page(BODY, statuses=[503, 429], headers={"Retry-After": "0"})
     assert download(remote(server), tmp_path / "f").sha256 == SHA256 and len(server.asked) == 3

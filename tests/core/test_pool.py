@@ -72,11 +72,11 @@ def test_an_unreadable_file_is_one_failure() -> None:
 def interrupting(value: int) -> None:
     if value == 0:
         os.kill(os.getppid(), signal.SIGINT)  # what Ctrl-C does to the parent
-    time.sleep(60)
+    time.sleep(600)
 
 
 def test_ctrl_c_does_not_wait_for_work_in_flight() -> None:
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_batch(interrupting, [(str(v), v) for v in range(4)], lambda *_: None, label="slow", jobs=2)
-    assert time.monotonic() - begun < 30 and not multiprocessing.active_children()
+    assert time.monotonic() - begun < 300 and not multiprocessing.active_children()

@@ -48,7 +48,7 @@ def small(name: str) -> tuple[Method, MethodSpec]:
     return method, spec
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(1, 600), st.integers(1, 9), st.integers(0, 5), st.integers(1, 8), st.booleans())
 def test_spans_cover_with_their_margins(length: int, own: int, margin: int, step: int, blend: bool) -> None:
     tiling = Tiling((2 * margin + own) * step, 2 * margin * step, step, blend)

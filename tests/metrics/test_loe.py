@@ -155,7 +155,7 @@ def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return tuple(draw(arrays(np.uint8, shape, elements=st.integers(0, draw(st.sampled_from([0, 1, 3, 255]))))) for _ in range(2))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pairs())
 def test_any_pair_equals_all_pairs(pair: tuple[np.ndarray, np.ndarray]) -> None:
     source, output = pair
@@ -168,7 +168,7 @@ def test_any_pair_equals_all_pairs(pair: tuple[np.ndarray, np.ndarray]) -> None:
     assert FULL.score(source, source=output).value == value, "order is lost as much as it is made"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_strictly_monotone_map_keeps_the_order(drawn: st.DataObject) -> None:
     levels = np.array(sorted(drawn.draw(st.sets(st.integers(0, 255), min_size=1, max_size=256))), np.uint8)
@@ -178,7 +178,7 @@ def test_any_strictly_monotone_map_keeps_the_order(drawn: st.DataObject) -> None
         assert FULL.score(output, source=source).value == 0 and not loe.map(output, source).any()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pairs(), st.randoms(use_true_random=False))
 def test_where_pixels_lie_does_not_matter(pair: tuple[np.ndarray, np.ndarray], random: object) -> None:
     source, output = pair

@@ -33,11 +33,23 @@ class Reader:
 
     def open(self, href: str) -> None:
         self.browser.get("about:blank")
+        self.browser.get((self.folder / href).as_uri())
+        self.wait_until_ready()
+
+    def follow(self, link: WebElement) -> None:
+        """Click, and wait for the page it leads to."""
+        from selenium.webdriver.support.expected_conditions import staleness_of
         from selenium.webdriver.support.ui import WebDriverWait
 
-        self.browser.get((self.folder / href).as_uri())
+        link.click()
+        WebDriverWait(self.browser, 60).until(staleness_of(link))
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        from selenium.webdriver.support.ui import WebDriverWait
+
         ready = "return document.readyState === 'complete' && !document.querySelector('th[data-sort]:not(:has(button))')"
-        WebDriverWait(self.browser, 20).until(lambda browser: browser.execute_script(ready))
+        WebDriverWait(self.browser, 60).until(lambda browser: browser.execute_script(ready))
 
     def one(self, selector: str) -> WebElement:
         return self.browser.find_element("css selector", selector)
@@ -151,7 +163,7 @@ def test_filtering_by_words_and_by_measured_values(reader: Reader) -> None:
 def test_a_figure_leads_to_its_images(reader: Reader) -> None:
     cell = reader.one("table tbody tr[data-measured] td a")
     value = cell.text
-    cell.click()
+    reader.follow(cell)
     assert reader.one("h1").text == "PSNR of clahe: under"
     assert reader.one(".numbers .first dd").text == value
     assert reader.one(".chips [aria-current]").text == "under"
@@ -162,7 +174,7 @@ def test_a_figure_leads_to_its_images(reader: Reader) -> None:
     scene = reader.one("table[data-rows] a.go").text.partition("_")[0]
     reader.one(".tools input[type=search]").send_keys(scene)
     assert len(reader.rows()) == 2 and all(scene in name for name in reader.rows())
-    reader.one("table[data-rows] tbody tr:not([hidden]) a.go").click()
+    reader.follow(reader.one("table[data-rows] tbody tr:not([hidden]) a.go"))
     assert reader.one("h1").text == scene and "/scenes/" in reader.browser.current_url
 
 
@@ -185,11 +197,22 @@ def test_bibtex_is_copied(reader: Reader) -> None:
     origin = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     reader.browser.execute_cdp_cmd("Browser.grantPermissions", origin)
     button = reader.one("button[data-copy='bibtex-huang2022enc']")
+    listen = """
+        const button = arguments[0];
+        window.copying = new Promise((done) => {
+            const seen = new MutationObserver(() => {
+                const said = button.textContent;
+                seen.disconnect();
+                navigator.clipboard.readText().then((text) => done([said, text]), (error) => done([said, String(error)]));
+            });
+            seen.observe(button, { childList: true });
+        });
+    """
+    reader.browser.execute_script(listen, button)
     button.click()
-    read = "const done = arguments[0]; setTimeout(() => navigator.clipboard.readText().then(done, done), 200)"
-    copied = reader.browser.execute_async_script(read)
+    said, copied = reader.browser.execute_script("return window.copying")
     assert copied == reader.one("#bibtex-huang2022enc").text and copied.startswith("@inproceedings{huang2022enc")
-    assert button.text == "Copied"
+    assert said == "Copied"
 
 
 SCROLLING = """return [...document.querySelectorAll('body *')]

@@ -235,7 +235,7 @@ def test_the_address_names_the_sample(reader: Reader, site: tuple[Path, list[Sce
     reader.browser.execute_script(f"location.hash = '{SECOND}'")
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(reader.browser, 5).until(lambda _: reader.sections() == [SECOND])
+    WebDriverWait(reader.browser, 60).until(lambda _: reader.sections() == [SECOND])
     reader.choose("right", "identity")
     reader.zoom(4)
     crop = reader.transforms()
@@ -293,5 +293,11 @@ def test_the_gallery_filters_and_leads_to_the_pages(reader: Reader, site: tuple[
     reader.choose("kind", "best")
     assert [card.text for card in reader.all(".cards strong")] == [title for title, kinds in chosen.items() if "best" in kinds]
     assert "1 of 2" in reader.one(".count").text
-    reader.all(".cards a")[0].click()
+    link = reader.all(".cards a")[0]
+    link.click()
+    from selenium.webdriver.support.expected_conditions import staleness_of
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(reader.browser, 60).until(staleness_of(link))
+    WebDriverWait(reader.browser, 60).until(lambda browser: browser.execute_script("return document.readyState") == "complete")
     assert reader.one("h1").text in chosen and reader.all(".compare")

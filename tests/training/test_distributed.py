@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -28,14 +27,12 @@ TUNE = {"name": "tune", "start": "train.best", "exposures": "worst", "regularise
 
 
 def launch(arguments: list[str], processes: int, dump: Path) -> subprocess.CompletedProcess:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     dump.mkdir()
-    many = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", str(port)] if processes > 1 else []
+    alone = ["--standalone", "--local_addr", "127.0.0.1"]  # on a port that torchrun takes and keeps
+    many = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), *alone] if processes > 1 else []
     command = [sys.executable, *many, "-m", "benchtool", "--plugin", str(TOY), *arguments, "--device", "cpu"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "TOY_DUMP": str(dump)}
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=900)
 
 
 def test_two_gloo_processes_are_one_with_the_doubled_batch(dataset: Dataset, tmp_path: Path) -> None:

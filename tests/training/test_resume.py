@@ -42,10 +42,28 @@ def command(recipe: Path | str, data: Path, out: Path, *more: str) -> list[str]:
     return [*plugin, "train", str(recipe), *places, "--device", "cpu", "--workers", "0", "--save-every", "0", *more]
 
 
-def start(arguments: list[str], **env: str) -> subprocess.Popen:
+# The command line, but it stands still once a step is saved: whoever kills it in time before that step cannot be late.
+HELD = """
+import time
+from benchtool.cli.main import run
+from benchtool.training import checkpoints
+
+save = checkpoints.save_state
+
+def save_and_wait(folder, tensors, facts):
+    save(folder, tensors, facts)
+    if facts["step"] == 20:
+        time.sleep(600)
+
+checkpoints.save_state = save_and_wait
+run()
+"""
+
+
+def start(arguments: list[str], program: tuple[str, str] = ("-m", "benchtool"), **env: str) -> subprocess.Popen:
     """The command line in a process of its own, which a test may kill; on as many threads as this one, for the same bits."""
     whole = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), **env}
-    return subprocess.Popen([sys.executable, "-m", "benchtool", *arguments], stderr=subprocess.DEVNULL, env=whole)
+    return subprocess.Popen([sys.executable, *program, *arguments], stderr=subprocess.DEVNULL, env=whole)
 
 
 def same_bytes(one: Path, two: Path) -> None:
@@ -82,13 +100,14 @@ def test_sid_killed_from_outside(benchtool: Callable, tmp_path: Path) -> None:
     more = [part for text in sets for part in ("-s", text)]
     whole, killed = (command("sid", dataset.folder, tmp_path / name, *more) for name in ("whole", "killed"))
     assert benchtool(*whole).code == 0
-    process, begun = start(killed), time.monotonic()
+    process, begun = start(killed, ("-c", HELD)), time.monotonic()
     while (read_facts(tmp_path / "killed/checkpoints/train") or {"step": 0})["step"] < 2:
-        assert process.poll() is None and time.monotonic() - begun < 120
+        assert process.poll() is None and time.monotonic() - begun < 300
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     step = read_facts(tmp_path / "killed/checkpoints/train")["step"]
+    assert 2 <= step <= 20
     ended = benchtool(*killed)
     assert ended.code == 0 and f"from step {step}" in ended.err
     same_bytes(tmp_path / "whole", tmp_path / "killed")
