@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchtool.core import catalog, recipe_text
+
 EXPOSURES = {"me": (-1.5, -1.0, 0.0, 1.0, 1.5), "me-v2": (-1.5, -1.0, 1.0, 1.5)}
 GROUPS = {"me": {"under": [-1.5, -1.0], "over": [0.0, 1.0, 1.5]}, "me-v2": {"under": [-1.5, -1.0], "over": [1.0, 1.5]}}
 TARGETS = {"me": "expert_c", "me-v2": "middle"}
@@ -34,6 +36,11 @@ def score_rows(dataset: str, scenes: int, seed: int = 0, **same: Any) -> list[di
                     {**row, "subset": None, "expert": TARGETS[dataset], "status": "ok", "reason": None, "metric_version": "1", **same}
                 )
     return rows
+
+
+def made_with(recipe: str | None) -> dict[str, Any]:
+    """The options that a recipe sets."""
+    return recipe_text.options(recipe) if recipe in catalog.recipe_files() else {}
 
 
 def write_run(
@@ -60,9 +67,11 @@ def write_run(
     if recipe and trained is None:
         trained = {}
     if trained is not None:
-        trained = {"dataset": dataset, "variant": facts["variant"], "stages": ["train"], "steps": 30, "smoke": False, "seed": 0, **trained}
+        trained = {"dataset": dataset, "variant": facts["variant"], "stages": ["train"], "altered": {}, **trained}
+        trained = {"steps": 30, "smoke": False, "seed": 0, **trained}
     summary = {
-        "schema": 1, "run": folder.name, "method": method, "recipe": recipe, "options": options or {}, "parameters": 0,
+        "schema": 1, "run": folder.name, "method": method, "recipe": recipe, "options": made_with(recipe) if options is None else options,
+        "parameters": 0,
         "trained": trained, "evaluations": [facts],
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)

@@ -66,39 +66,38 @@ def report(
     if list_all:
         _list()
         return
-    if format is None:
-        format = SUFFIXES.get(out.suffix) if out else "terminal"
-    if format is None:
-        raise UserError(f"--out {out}: choose its --format, or one of the suffixes {', '.join(SUFFIXES)}")
-    if format not in SUFFIXES.values():
-        raise unknown("format", format, SUFFIXES.values())
-    for folder in results or ():
-        if not folder.is_dir():
-            raise UserError(f"--results {folder}: no such folder")
+    format = _format(format, out)
     if table is None:
         raise UserError("which table? --table N, for one of `benchtool report --list`")
     if by is not None and (differences or against is not None):
         raise UserError("--by and --differences are two views of a table; ask for one")
-    filled, found = _fill(paper, table, [f for f in results or [Path("runs")] if f.is_dir()])
+    filled, found = _fill(paper, table, results)
     if figures is not None:
         _draw(filled, found, figures, data or [])
-    if differences or against is not None:
-        from benchtool.report.differences import differences as view_differences
-
-        filled = view_differences(filled, against)
-    elif by is not None:
-        from benchtool.report.breakdown import breakdown
-
-        filled = breakdown(filled, by)
-    _show(filled, format, out)
+    _show(_view(filled, differences, against, by), format, out)
 
 
-def _fill(paper: str, number: str, folders: list[Path]) -> tuple[Report, Results]:
+def _format(format: str | None, out: Path | None) -> str:
+    """The format asked for, else that of the file's suffix."""
+    if format is None:
+        format = SUFFIXES.get(out.suffix) if out else "terminal"
+    if format is None:
+        raise UserError(f"--out {out}: choose its --format, or one of the suffixes {', '.join(SUFFIXES)}")
+    if format not in RENDERERS:
+        raise unknown("format", format, RENDERERS)
+    return format
+
+
+def _fill(paper: str, number: str, folders: list[Path] | None) -> tuple[Report, Results]:
     from benchtool.papers.load import load
     from benchtool.report.fill import fill
     from benchtool.report.frame import read_results
 
-    library, found = load(paper), read_results(folders)
+    for folder in folders or ():
+        if not folder.is_dir():
+            raise UserError(f"--results {folder}: no such folder")
+    default = Path("runs")
+    library, found = load(paper), read_results(folders or [default] * default.is_dir())
     return fill(library, library.table(number), found), found
 
 
@@ -109,6 +108,16 @@ def _draw(filled: Report, found: Results, folder: Path, data: list[Path]) -> Non
 
     for path in draw(filled, found, folder, [open_dataset(place) for place in data]):
         say(f"wrote {path}")
+
+
+def _view(filled: Report, differing: bool, against: str | None, by: str | None) -> Report:
+    """The table, or what is asked for instead of it."""
+    from benchtool.report.breakdown import breakdown
+    from benchtool.report.differences import differences
+
+    if differing or against is not None:
+        return differences(filled, against)
+    return filled if by is None else breakdown(filled, by)
 
 
 def _show(filled: Report, format: str, out: Path | None) -> None:
@@ -138,4 +147,4 @@ def _list() -> None:
         paper = load(name).paper
         print(f"{name}: {paper.authors}, {paper.title}, {paper.venue}")
         for table in paper.tables:
-            print(f"  --table {table.number:3} {table.title}")
+            print(f"  --table {table.number:8} {table.label and f'{table.label}: '}{table.title}")

@@ -7,6 +7,7 @@ tables may name such a protocol, `load_protocol` refuses it.
 from __future__ import annotations
 
 import json
+import math
 from typing import Literal
 
 import yaml
@@ -19,6 +20,7 @@ from benchtool.core.files import sha256_bytes
 
 FOLDER = PACKAGE / "protocols"
 DEFAULT = "enc"  # what `benchtool evaluate` measures by unless told
+LIMIT = 100.0  # dB, above which `excluded-above-100` leaves values out
 
 
 class Departure(BaseModel):
@@ -42,7 +44,8 @@ class Protocol(BaseModel):
         extra: variants measured as well unless others are asked for.
         targets: dataset -> role of the target, or several of which each is compared with; elsewhere the dataset's default.
         resize: `none`: outputs are compared at their own size. `inference-512`: methods see 512 pixels on the long side, and
-            bilateral guided upsampling restores the size. `target-to-output`: the target is resized, bilinearly.
+            bilateral guided upsampling restores the size. `target-to-output`: the target is resized, bilinearly. `multiple-of-4`: inputs
+            and targets are enlarged bilinearly to the next multiple of 4 along each side, and compared there.
         quantise: `round`: clamped, scaled to 255 and rounded. `none-linear`: linear values are compared as they are.
         average: `images`: the mean of the images' values; with several targets, the mean of the targets' means.
         infinite: `excluded` from means, and counted; `excluded-above-100`: so is everything above 100 dB.
@@ -57,7 +60,7 @@ class Protocol(BaseModel):
     metrics: list[str]
     extra: list[str] = []
     targets: dict[str, str | tuple[str, ...]] = {}
-    resize: Literal["none", "inference-512", "target-to-output"]
+    resize: Literal["none", "inference-512", "target-to-output", "multiple-of-4"]
     quantise: Literal["round", "none-linear"]
     average: Literal["images"]
     infinite: Literal["excluded", "excluded-above-100"]
@@ -75,6 +78,10 @@ class Protocol(BaseModel):
         """What this version would have to have, and has not, to measure by it; empty where it can."""
         return [f"the metric {key}" for key in (*self.metrics, *self.extra) if not has_metric(key)]
 
+    def ceiling(self, metric: str) -> float:
+        """The greatest value of a metric variant that its mean takes in: LIMIT, or infinity; infinite values are never taken in."""
+        return LIMIT if self.infinite == "excluded-above-100" and _in_decibels(metric) else math.inf
+
     def roles(self, dataset: str) -> tuple[str, ...]:
         """The targets that outputs on `dataset` are compared with; empty where the protocol leaves them to the dataset."""
         roles = self.targets.get(dataset, ())
@@ -85,6 +92,11 @@ def has_metric(key: str) -> bool:
     """Whether benchtool has a metric variant, `ssim:gray-uniform7`."""
     name, _, variant = key.partition(":")
     return name in catalog.entries("metrics") and variant in catalog.facts("metrics", name).variants
+
+
+def _in_decibels(key: str) -> bool:
+    name = key.partition(":")[0]
+    return name in catalog.entries("metrics") and catalog.facts("metrics", name).unit == "dB"  # one of a plugin may be gone
 
 
 def protocol_names() -> list[str]:

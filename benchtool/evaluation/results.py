@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchtool.core import catalog
 from benchtool.core.manifest import Sample
+from benchtool.core.protocol import LIMIT
 from benchtool.core.provenance import now
 from benchtool.evaluation import summary as summaries
 from benchtool.evaluation.means import group_means
@@ -17,7 +17,6 @@ from benchtool.evaluation.score import SOURCE
 from benchtool.evaluation.scores import Row
 from benchtool.metrics import Metric
 
-LIMIT = 100.0  # dB, above which `excluded-above-100` leaves values out
 Means = dict[str, float | None]  # group -> mean; None where it is infinite, which JSON has not
 
 
@@ -99,7 +98,7 @@ def _values(this: Evaluation, key: str, rows: Sequence[Row]) -> tuple[dict[str, 
     """Role -> sample -> value, of those that means are made of; and how many are not, by why."""
     values: dict[str, dict[str, float]] = {role: {} for role in this.roles}
     counts = {"failed": 0, "n/a": 0, "infinite": 0, f"above {LIMIT:g} dB": 0}
-    limit = LIMIT if this.protocol.infinite == "excluded-above-100" and _in_decibels(key) else math.inf
+    limit = this.protocol.ceiling(key)
     for row in rows:
         if row["status"] != "ok":
             counts[row["status"]] += 1
@@ -109,11 +108,6 @@ def _values(this: Evaluation, key: str, rows: Sequence[Row]) -> tuple[dict[str, 
             counts["infinite"] += math.isinf(row["value"])
             values[row["expert"]][row["sample"]] = row["value"]
     return values, {why: count for why, count in counts.items() if count}
-
-
-def _in_decibels(key: str) -> bool:
-    name = key.partition(":")[0]
-    return name in catalog.entries("metrics") and catalog.facts("metrics", name).unit == "dB"  # one of a plugin may be gone
 
 
 def _over_experts(means: Sequence[Means]) -> Means:

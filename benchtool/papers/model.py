@@ -22,7 +22,7 @@ class Metric:
 
     Attributes:
         key: its name in published.csv.
-        title: as the table heads it.
+        title: its name; `heading` is what stands over its figures.
         variant: what is measured for it, `ssim:gray-uniform7`; None where the paper alone has figures.
         decimals: digits after the point that the paper prints.
         unit: `dB`, or empty.
@@ -35,6 +35,11 @@ class Metric:
     decimals: int
     unit: str = ""
     higher_is_better: bool = True
+
+    @property
+    def heading(self) -> str:
+        """What stands over its figures, `PSNR (dB) ↑`: the arrow points where better is."""
+        return self.title + (f" ({self.unit})" if self.unit else "") + (" ↑" if self.higher_is_better else " ↓")
 
 
 @dataclass(frozen=True)
@@ -128,8 +133,9 @@ class Row:
     Attributes:
         label: as printed, without the reference number.
         method: benchtool's name of it; a method that does not exist yet is said to be missing.
-        recipe: base name of the recipe that trains it; None for one that is not trained: an algorithm, or weights as released.
-        options: options of the method that differ from its defaults.
+        recipe: base name of the recipe that trains it, filled by runs of it as shipped, after its last stage; None for one that is not
+            trained: an algorithm, or weights as released.
+        options: options of the method that differ from its defaults and its recipe's.
         citation: key in `references.bib`.
         unlike: why benchtool does not measure the very thing whose figures the paper printed here: released weights where the recipe
             trains new ones, settings that are not given, code that is closed. Measured figures then never stand in this row but below
@@ -155,7 +161,7 @@ class Table:
     """A table of a paper.
 
     Attributes:
-        number: as the paper numbers it; a word for figures that stand in its text, or are our arrangement.
+        number: as the paper numbers it; a word for figures that stand in its text, or are our arrangement. Typed at the command line.
         title: a few words for a list.
         caption: the paper's caption.
         protocol: name of the protocol measured figures must have been made under.
@@ -163,6 +169,7 @@ class Table:
         parameters: how many parameters the unit of its parameter column is; None where it has no such column.
         missing: why numbers that the paper prints are not known here: absent ones are then shown as missing. Empty where
             all are known, so that an absent one is absent in the paper.
+        label: what it is called where that is not `Table NUMBER`.
     """
 
     number: str
@@ -173,6 +180,12 @@ class Table:
     panels: tuple[Panel, ...]
     parameters: int | None = None
     missing: str = ""
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it: `Table 1`, `Figure 9`."""
+        return self.label or f"Table {self.number}"
 
     def columns(self) -> Iterator[tuple[Panel, Group, Metric]]:
         """Every column, from left to right as printed."""
@@ -195,6 +208,7 @@ class Erratum:
         tables: numbers of the tables it belongs to.
         row, dataset, group, metric: the place; None means every one.
         misprint: the paper contradicts its own arithmetic in exactly this cell.
+        counted: in a cell of the parameter column whose printed number is no count of parameters: how many there are.
     """
 
     text: str
@@ -204,6 +218,7 @@ class Erratum:
     group: str | None = None
     metric: str | None = None
     misprint: bool = False
+    counted: int | None = None
 
     @property
     def names_column(self) -> bool:

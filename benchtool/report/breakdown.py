@@ -13,10 +13,11 @@ from benchtool.core.errors import UserError, unknown
 from benchtool.papers.model import Group, Metric
 from benchtool.report.differences import heading, metric_notes
 from benchtool.report.fill import entrant, failures, measured, targets
-from benchtool.report.frame import Scores, printable
+from benchtool.report.frame import Scores
 from benchtool.report.grid import Entry, Grid, GridRow, Head, View, figure
 from benchtool.report.notes import PLACES, SPREAD
 from benchtool.report.paired import Contest, Entrant, contest
+from benchtool.report.schema import printable
 from benchtool.report.table import Measured, Report
 
 BY = ("exposure", "expert", "subset")
@@ -98,7 +99,7 @@ def _column(report: Report, index: int, metric: Metric, by: str, value: str | fl
         one = entrant(ALL, wanted, found, evaluations[row])
         if value is not None and by != "expert":
             one = Entrant(found, one.parts & (_keys(found, by) == value))
-        if all(len(values) for values, _ in one.pairs):
+        if one.has_mean:
             entrants[row] = one
     if not entrants:
         return None
@@ -113,8 +114,9 @@ def _grid(report: Report, viewed: Report, index: int, metric: Metric, columns: l
     numbers = [n for n, column in enumerate(report.columns) if (column.panel, column.metric) == (index, metric)]
     heads = []
     for column in columns:
-        scenes, images = (max(getattr(found, of) for found in column.figures.values()) for of in ("scenes", "samples"))
-        heads.append(Head(column.title, f"{scenes:,} scene{'s' * (scenes != 1)}", f"{images:,} image{'s' * (images != 1)}"))
+        scenes, images = (max(getattr(found, what) for found in column.figures.values()) for what in ("scenes", "samples"))
+        of = (f"{scenes:,} scene{'s' * (scenes != 1)}", f"{images:,} image{'s' * (images != 1)}")
+        heads.append(Head(column.title, *of, lower_is_better=not metric.higher_is_better))
     rows = []
     for row in sorted({row for column in columns for row in column.figures}):
         entries = []
@@ -140,6 +142,7 @@ def _record(report: Report, index: int, metric: Metric, by: str, column: Column,
         "target": panel.target,
         "metric": metric.key,
         "variant": metric.variant,
+        "unit": metric.unit,
         "higher_is_better": metric.higher_is_better,
         "by": by,
         "value": ALL.key if column.value is None else column.value,
@@ -152,4 +155,5 @@ def _record(report: Report, index: int, metric: Metric, by: str, column: Column,
         "failures": found.failures,
         "scenes": found.scenes,
         "run": found.run,
+        **report.training(row, index),
     }

@@ -12,9 +12,9 @@ from benchtool.papers.model import PARAMETERS
 from benchtool.report.table import Cell, Line, Report
 
 COLUMNS = (
-    "paper", "table", "row", "method", "recipe", "dataset", "target", "group", "metric", "variant", "protocol", "published", "measured",
-    "low", "high", "first_rank", "last_rank", "delta", "delta_low", "delta_high", "runtime_s",
-    "samples", "failures", "scenes", "data_variant", "fingerprint", "run", "notes",
+    "paper", "table", "row", "method", "recipe", "dataset", "target", "group", "metric", "variant", "unit", "higher_is_better",
+    "protocol", "published", "measured", "low", "high", "first_rank", "last_rank", "delta", "delta_low", "delta_high", "runtime_s",
+    "samples", "failures", "scenes", "data_variant", "fingerprint", "run", "smoke", "steps", "checkpoint", "notes",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def render(report: Report) -> str:
         return page.getvalue()
     writer = csv.DictWriter(page, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    for line in report.lines:
+    for number, line in enumerate(report.lines):
         row = {
             "paper": report.paper.name,
             "table": report.table.number,
@@ -45,16 +45,20 @@ def render(report: Report) -> str:
                 "group": column.group.key,
                 "metric": column.metric.key,
                 "variant": column.metric.variant,
+                "unit": column.metric.unit,
+                "higher_is_better": column.metric.higher_is_better,
                 "protocol": report.table.protocol_of(block.panel),
             }
-            edition = block.edition
-            data = {"data_variant": edition.variant, "fingerprint": edition.fingerprint} if cell.measured else {}
+            origin: dict[str, object] = {}
+            if cell.measured or cell.runtime:
+                origin = {"data_variant": block.edition.variant, "fingerprint": block.edition.fingerprint}
+                origin |= report.training(number, column.panel)
             writer.writerow(
                 {
                     **row,
                     **place,
                     **_figures(cell),
-                    **data,
+                    **origin,
                     "notes": _missing(report, cell) + _notes(report, line.notes, column.notes, cell.published_notes, cell.measured_notes),
                 }
             )

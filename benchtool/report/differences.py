@@ -28,17 +28,19 @@ def differences(report: Report, against: str | None = None) -> Report:
     """A view of a filled table: every measured row minus the best of its column, or minus the row labelled `against`.
 
     Raises:
-        UserError: no such row; it has no measured figure; or no column has two.
+        UserError: no such row; it has no measured figure; or no column has two, by one version of its metric.
     """
     labels = [line.row.label for line in report.lines]
     if against is not None and against not in labels:
         raise unknown("row", against, labels)
     reference = None if against is None else labels.index(against)
     contests = {
-        number: found for number, found in report.contests.items() if len(found.rows) > 1 and (reference is None or reference in found.rows)
+        number: found
+        for number, found in report.contests.items()
+        if len(found.rows) > 1 and (found.one_version if reference is None else reference in found.rows)
     }
     if not contests:
-        of = f"{against} and another method" if against else "two methods"
+        of = f"{against} and another method" if against else "two methods by one version of its metric"
         own = [line.row.label for line in report.lines if against is not None and line.below == against]
         how = f"those of benchtool are --against '{own[0]}'" if own else "`benchtool evaluate` measures them"
         raise UserError(f"no differences: no column of the table has measured figures of {of}; {how}")
@@ -65,8 +67,8 @@ def _grid(report: Report, viewed: Report, index: int, metric: Metric, numbers: l
     """One panel and metric: a row a measured method, a column a group."""
     others = {number: best(report, number) if reference is None else reference for number in numbers}
     rows = sorted({row for number in numbers for row in report.contests[number].rows})
-    heads = [Head(report.columns[n].group.title, "", f"minus {report.lines[others[n]].row.label}") for n in numbers]
-    lines = []
+    lower, lines = not metric.higher_is_better, []
+    heads = [Head(report.columns[n].group.title, "", f"minus {report.lines[others[n]].row.label}", lower_is_better=lower) for n in numbers]
     for row in rows:
         entries = tuple(_entry(report.contests[n], row, others[n], metric, BEST if reference is None else EMPTY) for n in numbers)
         lines.append(GridRow(report.lines[row].row.label, (), entries))
@@ -75,8 +77,7 @@ def _grid(report: Report, viewed: Report, index: int, metric: Metric, numbers: l
 
 def heading(report: Report, index: int, metric: Metric) -> str:
     """What stands above a view's grid of one panel and metric."""
-    direction = "" if metric.higher_is_better else ", lower is better"
-    return f"{report.blocks[index].panel.title}, {metric.title}" + (f" ({metric.unit})" if metric.unit else "") + direction
+    return f"{report.blocks[index].panel.title}, {metric.heading}"
 
 
 def metric_notes(report: Report, viewed: Report, numbers: Sequence[int]) -> tuple[int, ...]:
@@ -118,6 +119,7 @@ def _records(report: Report, column: Column, found: Contest, reference: int | No
                 "group": column.group.key,
                 "metric": column.metric.key,
                 "variant": column.metric.variant,
+                "unit": column.metric.unit,
                 "higher_is_better": column.metric.higher_is_better,
                 "difference": None if np.isnan(difference) else difference,
                 "low": interval.low if interval else None,
@@ -125,4 +127,5 @@ def _records(report: Report, column: Column, found: Contest, reference: int | No
                 "tied": tied(interval),
                 "values": int(found.comparison.values[i, j]),
                 "scenes": int(found.comparison.scenes[i, j]),
+                "smoke": any(report.training(which, column.panel)["smoke"] for which in (row, other)),
             }

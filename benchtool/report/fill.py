@@ -16,10 +16,11 @@ from benchtool.core.protocol import has_metric
 from benchtool.papers.load import Library, Place
 from benchtool.papers.model import PARAMETERS, RUNTIME, UNSAID, Group, Row, Table
 from benchtool.papers.model import Edition as PaperEdition
-from benchtool.report.frame import Evaluation, Results, Runtime, Scores
+from benchtool.report.frame import Evaluation, Results, Scores
 from benchtool.report.notes import attach_errata, describe
-from benchtool.report.paired import Entrant, contest
+from benchtool.report.paired import ABOVE, INFINITE, MISSING, Entrant, contest
 from benchtool.report.rows import OwnRow, explain, takes, targets, with_own_rows
+from benchtool.report.schema import Runtime
 from benchtool.report.statistics import Interval, mean
 from benchtool.report.table import Block, Cell, Column, Edition, Line, Measured, Parameters, Report, ranks, rounded
 
@@ -111,7 +112,7 @@ def _row_facts(report: Report, library: Library, line: Line) -> None:
         line.notes.append(report.note(text + (f" {row.unlike}" if row.unlike not in ("", UNSAID) else "")))
     if table.parameters:
         printed = library.published.get(Place(table.number, row.label, "", "", PARAMETERS))
-        built = catalog.facts("methods", row.method).parameters if method and not row.options else 0
+        built = catalog.facts("methods", row.method).enhancing if method and not row.options else 0
         line.parameters = Parameters(printed.value if printed else None, built or None)
 
 
@@ -147,9 +148,9 @@ def _fill_column(report: Report, number: int, scores: Mapping[int, Scores], eval
         one, cell = entrant(column.group, wanted, found, evaluations[row]), report.lines[row].cells[number]
         if not one.parts.any(axis=1).all():
             continue
-        if not all(len(values) for values, _ in one.pairs):
+        if not one.has_mean:
             cell.absent = "n/a"
-            cell.measured_notes.append(report.note(f"No value: {found.reason}."))
+            cell.measured_notes += [report.note(f"No value: {reason}.") for _, reason in one.left_out.values()]
             continue
         entrants[row] = one
     if not entrants:
@@ -170,12 +171,14 @@ def measured(one: Entrant, interval: Interval | None, evaluation: Evaluation) ->
 
 
 def failures(report: Report, one: Entrant) -> list[int]:
-    """The footnote that tells of images without a value, where there are some."""
-    if not one.failures:
-        return []
-    why = f"{one.failed or 'none'} failed"
-    text = f"{one.failures} of {one.samples} images have no value ({why}; the first: {one.scores.reason}) and are left out of the mean."
-    return [report.note(text)]
+    """The footnotes that tell of images that the mean leaves out, where there are some."""
+    says = {
+        MISSING: f"have no value ({one.failed or 'none'} failed; the first: {{}}) and are left out of the mean",
+        INFINITE: "are infinite (no difference to the target) and left out of the mean, which lowers it",
+        ABOVE: f"are {ABOVE} and left out of the mean, as the protocol has it",
+    }
+    found = one.left_out.items()
+    return [report.note(f"{count} of {one.samples} images {says[kind].format(reason)}.") for kind, (count, reason) in found]
 
 
 def _fill_runtimes(report: Report, number: int, runtimes: Mapping[int, Runtime]) -> None:

@@ -11,16 +11,18 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from benchtool.core.errors import UserError
 from benchtool.core.files import inside, read_json
+from benchtool.core.protocol import LIMIT, Protocol, read_protocol
+from benchtool.report.schema import Entry, Summary, printable
 
 DEPTH = 4  # run folders are looked for this far below a results folder
 MAX_JSON = 16 << 20  # bytes of a summary.json
@@ -30,97 +32,13 @@ KEY = {name: name for name in ("dataset", "fingerprint", "split", "protocol", "c
 TEXT = ("scene", "sample", "subset", "expert", "metric", "variant", "metric_version", "status", "reason", *KEY.values())
 
 
-def printable(text: str) -> str:
-    """Text from a file, with anything a terminal might obey replaced."""
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-Text = Annotated[str, AfterValidator(printable)]
-
-
-class Trained(BaseModel):
-    """How a run's weights came about."""
-
-    dataset: Text
-    variant: Text = ""
-    smoke: bool = False
-    steps: int = 0
-    seed: int = 0
-
-
-class ImportedFile(BaseModel):
-    """A file that weights came from."""
-
-    name: Text
-    sha256: Text
-
-
-class Imported(BaseModel):
-    """Weights that `methods import` took from elsewhere."""
-
-    files: list[ImportedFile]
-
-
-class Runtime(BaseModel):
-    """Seconds of `enhance` on one picture of (width, height) `size`: the median, and [shortest, longest]."""
-
-    seconds: float = Field(gt=0, allow_inf_nan=False)
-    spread: tuple[float, float]
-    size: tuple[int, int]
-    device: Text
-    threads: int
-    version: Text
-
-
-class Entry(BaseModel):
-    """One evaluation of a run, as in `summary.json`."""
-
-    dataset: Text
-    variant: Text
-    fingerprint: Text
-    split: Text
-    protocol: Text
-    protocol_sha256: Text
-    checkpoint: Text | None
-    target: Text | None
-    predictions: Text | None = None
-    finished: AwareDatetime
-    complete: bool
-    samples: int = Field(ge=0)
-    exposure_groups: dict[str, list[float]] = {}
-    runtime: Runtime | None = None
-
-    @property
-    def roles(self) -> tuple[str | None, ...]:
-        """Of the targets that every output was compared with, each with each; None stands for no target."""
-        return (None,) if self.target is None else tuple(self.target.split("+"))
-
-    @property
-    def folder_of_predictions(self) -> str:
-        """Where its predictions are, in the run's folder; runs of earlier versions do not say."""
-        return self.predictions or f"predictions/{self.dataset}/{self.split}"
-
-
-class Summary(BaseModel):
-    """`summary.json` of a run folder."""
-
-    version: Literal[1] = Field(alias="schema")
-    run: Text
-    method: Text
-    recipe: Text | None = None
-    options: dict[str, Any] = {}
-    parameters: int = Field(default=0, ge=0)
-    trained: Trained | None = None
-    imported: Imported | None = None
-    evaluations: list[Entry] = []
-
-
 @dataclass(frozen=True)
 class Scores:
     """The scores of one metric variant, a row a sample and expert.
 
     Attributes:
-        values: [n] float, NaN where there is none.
+        values: [n] float, NaN where there is none, or none that the protocol's means take in.
+        measured: [n] float, the infinite ones and those above a protocol's limit as well; NaN where there is none.
         scenes: [n] numbers of the scenes, in the order of their names.
         subsets: [n] names; a sample without a subset has "".
         exposures: [n] EV, NaN where unknown.
@@ -128,11 +46,12 @@ class Scores:
         experts: [n] roles of the targets; "" where there is none.
         keys: [n] what a row has in common with that of another method: scene, sample and expert.
         failed: [n] bool, samples whose prediction or score failed.
-        reason: why, of the first that has no value; None where all have one.
+        reasons: [n] why a row is in no mean; "" where it is.
         versions: of the metric.
     """
 
     values: np.ndarray
+    measured: np.ndarray
     scenes: np.ndarray
     subsets: np.ndarray
     exposures: np.ndarray
@@ -140,8 +59,23 @@ class Scores:
     experts: np.ndarray
     keys: np.ndarray
     failed: np.ndarray
-    reason: str | None
+    reasons: np.ndarray
     versions: frozenset[str]
+
+    @property
+    def missing(self) -> np.ndarray:
+        """[n] bool: rows without a value, be it an infinite one."""
+        return np.isnan(self.measured)
+
+    @property
+    def infinite(self) -> np.ndarray:
+        """[n] bool: rows whose value is infinite, as the PSNR of an image without any error."""
+        return np.isinf(self.measured)
+
+    @property
+    def above(self) -> np.ndarray:
+        """[n] bool: rows whose value is above what the protocol's means take in."""
+        return np.isfinite(self.measured) & np.isnan(self.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +97,14 @@ class Evaluation:
         """The folder of its predictions; UserError where it leads out of the run's."""
         return inside(self.folder, self.entry.folder_of_predictions)
 
+    @functools.cached_property
+    def protocol(self) -> Protocol | None:
+        """What it was measured by; None where this version of benchtool does not know it."""
+        try:
+            return read_protocol(self.entry.protocol)
+        except UserError:
+            return None
+
     @property
     def scenes(self) -> int:
         """How many scenes it covers."""
@@ -178,21 +120,33 @@ class Evaluation:
         def column(name: str, missing: Any = "") -> np.ndarray:
             return pc.fill_null(rows[name], missing).to_numpy()
 
-        values, status, reasons = column("value", np.nan).copy(), column("status"), column("reason")
-        values[(status != "ok") | ~np.isfinite(values)] = np.nan
-        without = np.flatnonzero(np.isnan(values))
+        ceiling = self.protocol.ceiling(metric) if self.protocol else np.inf
+        measured = np.where(column("status") == "ok", column("value", np.nan), np.nan)
+        values = np.where(np.isfinite(measured) & (measured <= ceiling), measured, np.nan)
         return Scores(
             values=values,
+            measured=measured,
             scenes=_numbered(rows["scene"]),
             subsets=column("subset"),
             exposures=column("exposure", np.nan),
             samples=column("sample"),
             experts=column("expert"),
             keys=pc.binary_join_element_wise(*(pc.fill_null(rows[name], "") for name in ("scene", "sample", "expert")), "\n").to_numpy(),
-            failed=status == "failed",
-            reason=printable(reasons[without[0]]) or "no finite value" if len(without) else None,
+            failed=column("status") == "failed",
+            reasons=_reasons(values, measured, column("reason")),
             versions=frozenset(column("metric_version")),
         )
+
+
+def _reasons(values: np.ndarray, measured: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """[n] why a row is in no mean, by what its file tells of those without a value; "" of those that are."""
+    reasons = np.full(len(values), "", object)
+    for n in np.flatnonzero(np.isnan(values)):
+        if np.isnan(measured[n]):
+            reasons[n] = printable(told[n]) or "no value"
+        else:
+            reasons[n] = "infinite: no difference to the target" if np.isinf(measured[n]) else f"above {LIMIT:g} dB"
+    return reasons
 
 
 def _numbered(names: pa.ChunkedArray) -> np.ndarray:

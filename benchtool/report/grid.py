@@ -17,8 +17,9 @@ Notes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Head:
-    """A column's heading in three steps, of which neighbours may share the first two; `metric` is "" where the title says it.
+    """A column's heading in three steps, of which neighbours may share the first two.
 
+    `metric` has its unit and an arrow that points where better is; it is "" where the grid's title says all that.
     `kind` says whose figures they are: `paper`, the variant of the data they were measured on, or `difference`.
     """
 
@@ -27,6 +28,7 @@ class Head:
     kind: str
     group_notes: Notes = ()
     metric_notes: Notes = ()
+    lower_is_better: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _grid(report: Report, index: int, metrics: Sequence[Metric], parameters: boo
             row += _parameters(line, report.table.parameters)
     title, notes = block.panel.title, set(block.notes)
     if len(metrics) == 1:
-        title += f", {metrics[0].title}" + (f" ({metrics[0].unit})" if metrics[0].unit else "")
+        title += f", {metrics[0].heading}"
         notes |= _shared(report, index, metric=metrics[0])
     return Grid(
         title,
@@ -162,8 +164,9 @@ def _heads(report: Report, index: int, group: Group, metric: Metric, alone: bool
     kinds = ["paper"]
     if block.edition:
         kinds += ["measured", "difference"] if block.comparable else [block.edition.variant]
-    title = "" if alone else metric.title
-    return [Head(group.title, title, kind, tuple(sorted(of_group)), tuple(sorted(notes - of_group))) for kind in kinds]
+    title = "" if alone else metric.heading
+    marks, lower = (tuple(sorted(of_group)), tuple(sorted(notes - of_group))), not metric.higher_is_better
+    return [Head(group.title, title, kind, *marks, lower_is_better=lower) for kind in kinds]
 
 
 def _entries(cell: Cell, block: Block, metric: Metric) -> list[Entry]:
@@ -212,5 +215,7 @@ def significant(value: float, decimals: int) -> str:
 
 
 def _parameters(line: Line, unit: int) -> list[Entry]:
-    found = line.parameters
-    return [Entry(found.published or EMPTY, notes=tuple(found.notes)), Entry(rounded(found.built / unit, 2) if found.built else EMPTY)]
+    """The printed number and the built one, with the letter that papers give their unit."""
+    found, letter = line.parameters, "k" if unit == 1000 else "M"
+    built = rounded(found.built / unit, 2) + letter if found.built else EMPTY
+    return [Entry(found.published or EMPTY, notes=tuple(found.notes)), Entry(built)]

@@ -9,19 +9,19 @@ Schema 1, an object of:
 - `rows`: `label`, `below` (null, or the label of the paper's row that this one of ours stands below), `method`, `recipe`, `options`,
   `citation`, `available` (benchtool has method and recipe), `notes`, `parameters`
   (null, or `published` as printed, `unit` it is printed in, `built` in single parameters, `notes`) and `cells`.
-- a cell: `dataset`, `target`, `group`, `metric`, `variant` (what is measured: `ssim:gray-uniform7`, or null), `higher_is_better`,
-  `published` (string as printed, or null), `missing` (the paper has a number that is not known here), `delta` with `delta_low` and
-  `delta_high` (or null), `notes`, and `measured`: null, or `mean`, `low` and `high` (95 % interval over scenes, or null), `first_rank`
-  and `last_rank` (the ranks it may have among the measured, or null), `images`, `failures`, `scenes`, `run`, `metric_versions`.
-  `absent` is "n/a" where nothing could be measured, else null. `runtime`: null, or `seconds`, `size` (width, height), `device`, `threads`.
+- a cell: `dataset`, `target`, `group`, `metric`, `variant` (what is measured: `ssim:gray-uniform7`, or null), `unit`,
+  `higher_is_better`, `published` (string as printed, or null), `missing` (the paper has a number that is not known here), `delta` with
+  `delta_low` and `delta_high` (or null), `notes`, and `measured`: null, or `mean`, `low` and `high` (95 % interval over scenes, or null),
+  `first_rank` and `last_rank` (the ranks it may have among the measured, or null), `images`, `failures`, `scenes`, `run`,
+  `metric_versions`, and of the weights `smoke`, `steps` (null where nothing was trained) and `checkpoint`. `absent` is "n/a" where nothing could be measured, else null. `runtime`: null, or `seconds`, `size` (width, height), `device`, `threads`.
 - `footnotes`: texts; `notes` hold their numbers, from 1. `remarks`: of the table. `warnings`, `sources`, `unreadable`: texts.
 
 Another view of the table (`view`: `differences` or `by ...`) has `records` instead of panels and rows, a figure each: `row`, `dataset`,
-`target`, `group`, `metric`, `variant`, `higher_is_better`, and
+`target`, `group`, `metric`, `variant`, `unit`, `higher_is_better`, and
 - of differences: `against` (a row), `difference` (row minus against), `low`, `high`, `tied` (the interval includes 0; null where there is
-  none), `values` (scores both have) and `scenes`.
+  none), `values` (scores both have), `scenes` and `smoke` (of either).
 - of a breakdown: `by`, `value` (an EV, a role, a name, or "all"), `mean`, `low`, `high`, `first_rank`, `last_rank`, `images`, `failures`,
-  `scenes`, `run`.
+  `scenes`, `run`, `smoke`, `steps`, `checkpoint`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchtool.report.table import Block, Cell, Column, Line, Report
+from benchtool.report.table import Block, Cell, Column, Report
 
 SCHEMA = 1
 
@@ -65,7 +65,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "citation": paper.citation,
         "protocol": table.protocol,
         "panels": [_panel(report, block) for block in report.blocks],
-        "rows": [_row(report, line) for line in report.lines],
+        "rows": [_row(report, number) for number in range(len(report.lines))],
         "footnotes": report.footnotes,
         "remarks": report.notes,
         "warnings": report.warnings,
@@ -99,7 +99,8 @@ def _panel(report: Report, block: Block) -> dict[str, Any]:
     }
 
 
-def _row(report: Report, line: Line) -> dict[str, Any]:
+def _row(report: Report, number: int) -> dict[str, Any]:
+    line = report.lines[number]
     row, found = line.row, line.parameters
     parameters = None
     if found:
@@ -115,11 +116,11 @@ def _row(report: Report, line: Line) -> dict[str, Any]:
         "available": line.available,
         "notes": line.notes,
         "parameters": parameters,
-        "cells": [_cell(report, column, cell) for column, cell in zip(report.columns, line.cells)],
+        "cells": [_cell(report, number, column, cell) for column, cell in zip(report.columns, line.cells)],
     }
 
 
-def _cell(report: Report, column: Column, cell: Cell) -> dict[str, Any]:
+def _cell(report: Report, row: int, column: Column, cell: Cell) -> dict[str, Any]:
     measured = None
     if (found := cell.measured) is not None:
         measured = {
@@ -133,6 +134,7 @@ def _cell(report: Report, column: Column, cell: Cell) -> dict[str, Any]:
             "scenes": found.scenes,
             "run": found.run,
             "metric_versions": list(found.versions),
+            **report.training(row, column.panel),
         }
     panel = report.blocks[column.panel].panel
     return {
@@ -141,6 +143,7 @@ def _cell(report: Report, column: Column, cell: Cell) -> dict[str, Any]:
         "group": column.group.key,
         "metric": column.metric.key,
         "variant": column.metric.variant,
+        "unit": column.metric.unit,
         "higher_is_better": column.metric.higher_is_better,
         "published": cell.published,
         "missing": cell.missing,

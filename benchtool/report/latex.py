@@ -17,6 +17,8 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "–": "--",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     "−": "$-$",
     "±": r"$\pm$",
     "|": r"\textbar{}",

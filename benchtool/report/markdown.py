@@ -9,6 +9,7 @@ from benchtool.report.grid import Entry, Grid, Head, layout
 from benchtool.report.notes import emphasis, lead, legend
 from benchtool.report.table import Report
 
+CODE = re.compile(r"(?<!`)(`[\w .:/=,+-]+`)(?!`)")  # nothing in it has a meaning in Markdown or HTML
 RANKED = {"best": "**{}**", "second": "<u>{}</u>", None: "{}"}
 
 
@@ -35,12 +36,14 @@ def render(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is.
+    """Text that Markdown shows as it is, but for plain commands between back-ticks, which are code.
 
-    >>> escape("a|b_c <i>")
-    'a\\\\|b\\\\_c &lt;i>'
+    >>> escape("a|b_c <i>"), escape("`a_b --c`, `<i>`")
+    ('a\\\\|b\\\\_c &lt;i>', '`a_b --c`, \\\\`&lt;i>\\\\`')
     """
-    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;"))
+    parts = CODE.split(text)
+    parts[::2] = [re.sub(r"([\\`*_\[\]|#~])", r"\\\1", part.replace("&", "&amp;").replace("<", "&lt;")) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _table(grid: Grid) -> str:

@@ -8,6 +8,7 @@ from benchtool.core import catalog
 from benchtool.core.protocol import DEFAULT, read_protocol
 from benchtool.papers.model import PARAMETERS, Erratum, Panel
 from benchtool.report.frame import Evaluation, Results
+from benchtool.report.rows import OwnRow
 from benchtool.report.statistics import DRAWS, MIN_SCENES
 from benchtool.report.table import Block, Column, Report
 
@@ -30,6 +31,8 @@ def attach_errata(report: Report, errata: Sequence[Erratum]) -> None:
             continue
         for notes in _places(report, erratum):
             notes.append(report.note(erratum.text))
+        for line in (line for line in report.lines if line.row.label == erratum.row and erratum.counted is not None):
+            line.parameters.counted = erratum.counted
 
 
 def _places(report: Report, erratum: Erratum) -> list[list[int]]:
@@ -119,7 +122,7 @@ def emphasis(report: Report) -> list[str]:
 
 
 def _counted(report: Report, index: int) -> str:
-    """How many images and scenes the measured figures of a panel's columns are of, and how many of them failed."""
+    """How many images and scenes the measured figures of a panel's columns are of, and how many of them the means leave out."""
     found: dict[str, tuple[int, int]] = {}
     failures: dict[tuple[str, str], tuple[int, int]] = {}
     for number, column in enumerate(report.columns):
@@ -136,7 +139,7 @@ def _counted(report: Report, index: int) -> str:
         return ""
     counts = ", ".join(f"{_count(images, 'image')} of {_count(scenes, 'scene')} ({group})" for group, (images, scenes) in found.items())
     failed = ", ".join(f"{metric} of {label} {some} of {all_}" for (metric, label), (some, all_) in failures.items())
-    return f"{counts}; without a value: {failed or 'none'}."
+    return f"{counts}; left out of the mean: {failed or 'none'}."
 
 
 def _edition(block: Block) -> str:
@@ -158,7 +161,7 @@ def _protocols(report: Report) -> list[str]:
     """A line a protocol: what of the table is measured by it, as what."""
     lines, by_protocol = [], _panels(report)
     for name, panels in by_protocol.items():
-        metrics = {m.title + (f" ({m.unit})" if m.unit else ""): m.variant for panel in panels for m in panel.metrics if m.variant}
+        metrics = {m.title: m.variant for panel in panels for m in panel.metrics if m.variant}
         where = f" ({', '.join(panel.title for panel in panels)})" if len(by_protocol) > 1 else ""
         said = ", ".join(f"{title} is {variant}" for title, variant in metrics.items())
         lines.append(f"Protocol {name}{where}: {said}; means over images.")
@@ -212,13 +215,14 @@ def _same_versions(report: Report) -> None:
         cells = [line.cells[number] for line in report.lines]
         versions = sorted({version for cell in cells if cell.measured for version in cell.measured.versions})
         if len(versions) > 1:
-            text = f"Measured with versions {' and '.join(versions)} of {column.metric.variant}, which may differ; evaluate again."
-            column.notes.append(report.note(text))
+            text = f"Measured with versions {' and '.join(versions)} of {column.metric.variant}, which may differ"
+            column.notes.append(report.note(f"{text}: no ranks, and no differences between them; evaluate again."))
 
 
 def _unfilled(report: Report) -> list[str]:
     """The rows that benchtool could fill and has not, each with the method, recipe or weights that would."""
-    filled = {label for line in report.lines if any(cell.measured for cell in line.cells) for label in (line.row.label, line.below)}
+    measured = [line.row for line in report.lines if any(cell.measured for cell in line.cells)]
+    filled = {(row.of if isinstance(row, OwnRow) and row.nearest else row).label for row in measured}
     found = []
     for row in (line.row for line in report.lines if line.available and line.below is None and line.row.label not in filled):
         options = "".join(f" -s {key}={value}" for key, value in row.options.items())
@@ -236,7 +240,8 @@ def _commands(report: Report) -> list[str]:
     if protocol.lacking:
         return []
     how = f"--data {data}/" + (f" --protocol {name}" if name != DEFAULT else "")
-    how += f" --target {panel.target}" if protocol.targets.get(data, panel.target) != panel.target else ""
+    roles = protocol.roles(data)  # all are measured unless told otherwise
+    how += f" --target {panel.target}" if roles and panel.target and panel.target not in roles else ""
     rows = [line.row for line in report.lines if line.available]
     commands = [f"benchtool evaluate {row.method} {how}" for row in rows if row.recipe is None][:1]
     for recipe in [row.recipe for row in rows if row.recipe][:1]:

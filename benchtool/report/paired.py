@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchtool.core.protocol import LIMIT
 from benchtool.report.frame import Scores
 from benchtool.report.statistics import Comparison, Interval, compare, rank_ranges
+
+MISSING, INFINITE, ABOVE = "without a value", "infinite", f"above {LIMIT:g} dB"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +37,30 @@ class Entrant:
         return [(self.scores.values[part], self.scores.scenes[part]) for part in there]
 
     @property
+    def has_mean(self) -> bool:
+        """Whether every part has a value."""
+        return all(len(values) for values, _ in self.pairs)
+
+    @property
     def samples(self) -> int:
         """How many images it is of, each counting once whatever the number of experts."""
         return self._images(self.together)
 
     @property
     def failures(self) -> int:
-        """Of how many of them some value is missing."""
+        """Of how many of them its mean leaves out some value, or there is none."""
         return self._images(self.together & np.isnan(self.scores.values))
 
     @property
+    def left_out(self) -> dict[str, tuple[int, str]]:
+        """MISSING, INFINITE or ABOVE, as far as they occur -> how many of those images are so, and the first's reason."""
+        kinds = {MISSING: self.scores.missing, INFINITE: self.scores.infinite, ABOVE: self.scores.above}
+        masks = {kind: self.together & mask for kind, mask in kinds.items()}
+        return {kind: (self._images(mask), self.scores.reasons[mask][0]) for kind, mask in masks.items() if mask.any()}
+
+    @property
     def failed(self) -> int:
-        """Of how many of those because a prediction or score failed."""
+        """Of how many of them there is no value because a prediction or score failed."""
         return self._images(self.together & self.scores.failed)
 
     def _images(self, chosen: np.ndarray) -> int:
@@ -65,11 +80,13 @@ class Contest:
         rows: their numbers in the table, in the order of `comparison`.
         comparison: each with each.
         places: the first and last rank each may have; None where nothing can be said.
+        one_version: all were measured by one version of the metric.
     """
 
     rows: list[int]
     comparison: Comparison
     places: list[tuple[int, int] | None]
+    one_version: bool
 
     def difference(self, row: int, other: int) -> tuple[float, Interval | None]:
         """A row's mean minus another's, over the images both have, and its interval."""
@@ -78,7 +95,10 @@ class Contest:
 
 
 def contest(entrants: Mapping[int, Entrant], higher_is_better: bool) -> Contest:
-    """Compare the rows of a column; they are of one edition, hence of the same images, but for those without a value."""
+    """Compare the rows of a column; they are of one edition, hence of the same images, but for those without a value.
+
+    Rows that were measured by different versions of the metric have no difference, and then no row of the column has a rank.
+    """
     found = list(entrants.values())
     first = found[0].scores
     if all(np.array_equal(one.scores.keys, first.keys) for one in found):
@@ -91,5 +111,10 @@ def contest(entrants: Mapping[int, Entrant], higher_is_better: bool) -> Contest:
     for line, one, place in zip(values, found, places):
         line[place] = np.where(one.together, one.scores.values, np.nan)
         parts[:, place] |= one.parts
-    comparison = compare(values, scenes, parts)
-    return Contest(list(entrants), comparison, rank_ranges(comparison, higher_is_better))
+    comparison, versions = compare(values, scenes, parts), [one.scores.versions for one in found]
+    if one_version := len(frozenset.union(*versions)) == 1:
+        return Contest(list(entrants), comparison, rank_ranges(comparison, higher_is_better), one_version)
+    apart = np.array([[len(one | other) > 1 for other in versions] for one in versions])
+    for figures in (comparison.differences, comparison.low, comparison.high):
+        figures[apart] = np.nan
+    return Contest(list(entrants), comparison, [None] * len(found), one_version)

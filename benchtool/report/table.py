@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchtool.papers.model import Group, Metric, Panel, Paper, Row, Table
-from benchtool.report.frame import Evaluation, Runtime
+from benchtool.report.frame import Evaluation
+from benchtool.report.schema import Runtime
 from benchtool.report.statistics import Interval
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ class Measured:
     """A figure of ours, computed from a scores file.
 
     Attributes:
-        mean: over the images that have a value.
+        mean: over the images that have a finite value.
         interval: from the bootstrap over scenes, None with too few scenes.
-        samples: images of the group; failures: those without a value, left out of the mean.
+        samples: images of the group; failures: those that the mean leaves out, without a value or with an infinite one.
         scenes: of the group.
         run: the folder.
         versions: of the metric.
@@ -92,10 +93,14 @@ class Cell:
 
 @dataclass
 class Parameters:
-    """A row's numbers of parameters: as printed, and as built here, in single parameters (None: unknown or none)."""
+    """A row's numbers of parameters: as printed, and as built here, in single parameters (None: unknown or none).
+
+    `counted` is how many the paper's network has, where an erratum says that the printed number is no count of them.
+    """
 
     published: str | None = None
     built: int | None = None
+    counted: int | None = None
     notes: list[int] = field(default_factory=list)
 
 
@@ -177,12 +182,19 @@ class Report:
     def title(self) -> str:
         """What stands above it."""
         about = f": {self.view.title}" if self.view else f": {self.table.title}"
-        return f"{self.paper.label} Table {self.table.number}{about}"
+        return f"{self.paper.label} {self.table.name}{about}"
 
     def shown(self, index: int) -> list[Line]:
         """The rows of panel `index`: the paper's, and those of ours that are measured there."""
         measured = self.chosen[index] if self.chosen else {}
         return [line for number, line in enumerate(self.lines) if line.below is None or number in measured]
+
+    def training(self, row: int, panel: int) -> dict[str, Any]:
+        """Of the weights behind a row's measured figures in a panel: `smoke`, `steps`, `checkpoint`; None where nothing was trained."""
+        evaluation = self.chosen[panel][row]
+        trained = evaluation.summary.trained
+        smoke, steps = (trained.smoke, trained.steps) if trained else (None, None)
+        return {"smoke": smoke, "steps": steps, "checkpoint": evaluation.entry.checkpoint}
 
     def note(self, text: str) -> int:
         """The number of the footnote with this text, added where it is new."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def test_list_names_every_table(benchtool: Callable) -> None:
     done = benchtool("report", "--list")
     assert done.code == 0 and "enc: Huang et al." in done.out
     assert all(f"--table {n} " in done.out for n in range(1, 7))
+    assert re.search("--table fig9 +Figure 9: face detection", done.out)
 
 
 @pytest.mark.parametrize(

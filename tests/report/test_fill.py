@@ -11,8 +11,11 @@ from filled_tables import EMVNET, ENC, MSEC, cell, measured_panels, measured_row
 from made_runs import score_rows, write_run
 
 from benchtool.core import protocol
+from benchtool.core.errors import UserError
 from benchtool.papers.load import Library
 from benchtool.papers.model import Group, Metric, Panel, Row, Table, trained
+from benchtool.report.breakdown import breakdown
+from benchtool.report.differences import differences
 from benchtool.report.fill import fill
 from benchtool.report.frame import read_results
 
@@ -96,6 +99,22 @@ def test_different_versions_of_a_metric_are_told(tmp_path: Path) -> None:
     assert any(text.startswith("Measured with versions 1 and 2 of psnr:rgb-u8") for text in notes)
 
 
+def test_figures_of_different_versions_are_neither_ranked_nor_compared(tmp_path: Path) -> None:
+    write_run(tmp_path / "clahe")
+    write_run(tmp_path / "sid", "sid", "sid", seed=1)
+    write_run(tmp_path / "sid-l", "sid-l", "sid-l", seed=2, rows=[{**r, "metric_version": "2"} for r in score_rows("me", 6, 2)])
+    report = table_1(tmp_path)
+    found = [cell(report, row, "me", "all", "psnr") for row in ("CLAHE, approximate", "SID", "SID-L")]
+    assert all(c.measured.interval and c.places is None and c.measured_rank is None for c in found)
+    with pytest.raises(UserError, match="two methods by one version of its metric"):
+        differences(report)
+    records = {(r["row"], r["group"], r["metric"]): r for r in differences(report, "SID").view.records}
+    same, other = (records[row, "all", "psnr"] for row in ("CLAHE, approximate", "SID-L"))
+    assert same["difference"] == pytest.approx(found[0].measured.mean - found[1].measured.mean) and same["low"] < same["high"]
+    assert (other["difference"], other["low"], other["tied"]) == (None, None, None)
+    assert all(record["first_rank"] is None for record in breakdown(report, "exposure").view.records)
+
+
 @pytest.mark.parametrize(("variant", "smoke"), [("sample", True), ("sample", False), ("rendered-adobe", True), ("rendered-adobe", False)])
 def test_sample_scenes_and_smoke_training_are_said(variant: str, smoke: bool, tmp_path: Path) -> None:
     write_run(tmp_path / "sid", "sid", "sid", scenes=6, variant=variant, trained={"smoke": smoke})
@@ -124,6 +143,7 @@ def test_parameters_stand_beside_the_printed_ones(tmp_path: Path) -> None:
     assert (found["SID-L"].published, found["SID-L"].built) == ("11.56M", 12_123_883)
     assert (found["I-SID"].published, found["I-SID"].built) == ("7.45M", 7_816_883)
     assert (found["CLAHE"].published, found["CLAHE"].built) == (None, None)
+    assert (found["MSEC"].published, found["MSEC"].built) == ("7.04M", 7_015_449), "without its discriminator"
 
 
 def test_errata_stand_where_they_belong(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_metric_the_target_and_the_evaluation(tmp_path: 
     assert scores.values.tolist() == [r["value"] for r in rows if r["metric"] == "psnr"]
     assert scores.exposures.tolist() == [r["exposure"] for r in rows if r["metric"] == "psnr"]
     assert [f"a{9000 + s}" for s in scores.scenes] == [r["scene"] for r in rows if r["metric"] == "psnr"]
-    assert evaluation.scenes == 6 and scores.versions == {"1"} and scores.reason is None
+    assert evaluation.scenes == 6 and scores.versions == {"1"} and set(scores.reasons) == {""}
     assert evaluation.scores("psnr:y") is None
 
 
@@ -66,7 +66,21 @@ def test_a_score_without_value_is_missing_whatever_number_stands_there(tmp_path:
     scores = read_results([tmp_path]).evaluations[0].scores("psnr:rgb-u8")
     assert np.flatnonzero(np.isnan(scores.values)).tolist() == [3, 4, 5]
     assert np.flatnonzero(scores.failed).tolist() == [3]
-    assert scores.reason == "no prediction"
+    assert np.flatnonzero(scores.missing).tolist() == [3, 5] and np.flatnonzero(scores.infinite).tolist() == [4]
+    assert scores.reasons[2:7].tolist() == ["", "no prediction", "infinite: no difference to the target", "flat", ""]
+
+
+@pytest.mark.parametrize(("protocol", "left_out"), [("enc", []), ("fecnet-script", [3]), ("of-another-version", [])])
+def test_the_protocol_says_what_means_take_in(protocol: str, left_out: list[int], tmp_path: Path) -> None:
+    rows = score_rows("me", 5)
+    rows[3] |= {"value": 120.0}
+    rows[30] |= {"value": 120.0}
+    assert rows[30]["metric"] == "ssim"
+    write_run(tmp_path / "run", rows=rows, protocol=protocol)
+    evaluation = read_results([tmp_path]).evaluations[0]
+    psnr, ssim = evaluation.scores("psnr:rgb-u8"), evaluation.scores("ssim:gray-uniform7")
+    assert np.flatnonzero(np.isnan(psnr.values)).tolist() == np.flatnonzero(psnr.above).tolist() == left_out
+    assert psnr.measured[3] == 120 and not ssim.above.any() and not np.isnan(ssim.values).any()
 
 
 def test_an_interrupted_evaluation_is_named_and_not_used(tmp_path: Path) -> None:
@@ -157,7 +171,7 @@ def test_a_malformed_run_is_named_and_the_others_are_read(harm, tmp_path: Path) 
 def test_what_a_terminal_would_obey_is_not_passed_on(tmp_path: Path) -> None:
     rows = [{**r, "status": "failed", "value": None, "reason": "bad\x1b[2Jfile"} for r in score_rows("me", 5)]
     write_run(tmp_path / "run", rows=rows)
-    assert read_results([tmp_path]).evaluations[0].scores("psnr:rgb-u8").reason == "bad?[2Jfile"
+    assert read_results([tmp_path]).evaluations[0].scores("psnr:rgb-u8").reasons[0] == "bad?[2Jfile"
 
 
 def test_rows_against_every_target_of_an_evaluation_are_its(tmp_path: Path) -> None:

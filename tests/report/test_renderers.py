@@ -15,11 +15,15 @@ from pathlib import Path
 import pytest
 from made_runs import score_rows, write_run
 
+from benchtool.core.protocol import read_protocol
 from benchtool.papers.load import load, names
 from benchtool.papers.model import Edition
 from benchtool.report import csv, html, json, latex, markdown, terminal
+from benchtool.report.breakdown import breakdown
+from benchtool.report.differences import differences
 from benchtool.report.fill import fill
 from benchtool.report.frame import read_results
+from benchtool.report.rows import targets
 from benchtool.report.table import Cell, Report, rounded, signed
 
 ENC = load("enc")
@@ -73,7 +77,7 @@ def test_differences_are_signed(renderer, tmp_path: Path) -> None:
 
 def test_terminal_has_one_line_a_row_and_fits(tmp_path: Path) -> None:
     report = make(tmp_path)
-    for width, times in ((80, 6), (105, 5), (120, 4), (200, 2)):  # of ME, PSNR is 101 wide, SSIM 109: cut in two
+    for width, times in ((80, 6), (105, 5), (120, 4), (208, 2)):  # of ME, PSNR is 101 wide, SSIM 109: cut in two
         lines = terminal.render(report, width).splitlines()
         assert max(map(len, lines)) <= width and not any("…" in line for line in lines)
         rows = [line for line in lines if line.startswith("CLAHE ")]
@@ -160,6 +164,30 @@ def test_csv_is_tidy(tmp_path: Path) -> None:
     assert all(r["measured"] == r["run"] == "" for r in rows if r["row"] == "DRBN" and r["metric"] != "params")
 
 
+def test_csv_and_json_tell_smoke_training_from_any_other(tmp_path: Path) -> None:
+    report = make(tmp_path)
+    rows = [row for row in csv_reader.DictReader(io.StringIO(csv.render(report))) if row["run"]]
+    told = {row["row"]: (row["smoke"], row["steps"], row["checkpoint"]) for row in rows}
+    assert told == {"SID": ("True", "30", "train.best"), "CLAHE, approximate": ("", "", "")}
+    cells = {row["label"]: row["cells"][0]["measured"] for row in json_reader.loads(json.render(report))["rows"]}
+    assert [cells["SID"][key] for key in ("smoke", "steps", "checkpoint")] == [True, 30, "train.best"]
+    assert {record["smoke"] for record in differences(report).view.records} == {True}
+    by_exposure = breakdown(report, "exposure").view.records
+    assert {(record["row"], record["smoke"]) for record in by_exposure} == {("SID", True), ("CLAHE, approximate", None)}
+    write_run(tmp_path / "sid", "sid", "sid", trained={"smoke": False})
+    again = csv_reader.DictReader(io.StringIO(csv.render(fill(ENC, ENC.table("1"), read_results([tmp_path])))))
+    assert {row["smoke"] for row in again if row["run"] and row["row"] == "SID"} == {"False"}
+
+
+def test_markdown_sets_commands_as_code_and_nothing_else(tmp_path: Path) -> None:
+    page = markdown.render(make(tmp_path))
+    assert "; `benchtool reproduce enc:1 --dry-run` lists the commands." in page
+    assert markdown.render(unfilled("emvnet", "cost")).count("`benchtool evaluate` measures no figure") == 1
+    for text in ("`<i>`", "``a``", "`a|b`", "`[b](c)`", "`a", "`a*b`", "`a\nb`"):
+        assert not re.search(r"(?<!\\)`", markdown.escape(text)), text
+    assert markdown.escape(r"\`a`_") == r"\\`a`\_"
+
+
 def test_json_keeps_its_schema(tmp_path: Path) -> None:
     report = make(tmp_path)
     found = json_reader.loads(json.render(report))
@@ -221,8 +249,57 @@ def test_a_table_of_two_protocols_names_both() -> None:
     found = json_reader.loads(json.render(unfilled("emvnet", "2")))
     assert [panel["protocol"] for panel in found["panels"]] == ["emvnet-raw", "emvnet-isp"]
     page = markdown.render(unfilled("emvnet", "2"))
-    assert "Protocol emvnet-raw (Raw HDR): PSNR (dB) is psnr-l:linear" in page
-    assert "Protocol emvnet-isp (E2E-ISP): PSNR (dB) is psnr:rgb-u8" in page
+    assert "Protocol emvnet-raw (Raw HDR): PSNR is psnr-l:linear" in page
+    assert "Protocol emvnet-isp (E2E-ISP): PSNR is psnr:rgb-u8" in page
+
+
+@pytest.mark.parametrize("renderer", TEXTS, ids=lambda m: m.__name__)
+def test_units_and_directions_stand_over_the_figures(renderer) -> None:
+    heads = {"niid": ("PSNR (dB) ↑", "SSIM ↑", "VIF ↑", "LOE ↓", "NIQE ↓", "Runtime (s) ↓"), "emvnet": ("PSNR-mu (dB) ↑", "HV2 ↑", "MOS ↓")}
+    for name, wanted in heads.items():
+        text = renderer.render(unfilled(name, "1"))
+        for head in wanted:
+            assert (latex.escape(head) if renderer is latex else head) in text
+    assert latex.escape("↑ ↓") == r"$\uparrow$ $\downarrow$"
+    assert "444.61k" in renderer.render(unfilled("niid", "1")) and "0.08M" in renderer.render(unfilled("enc", "1"))
+
+
+def test_units_and_directions_are_told_to_programs() -> None:
+    facts = {"psnr": ("dB", True), "loe": ("", False), "runtime": ("s", False)}
+    row = json_reader.loads(json.render(unfilled("niid", "1")))["rows"][0]
+    found = {cell["metric"]: (cell["unit"], cell["higher_is_better"]) for cell in row["cells"]}
+    assert {key: found[key] for key in facts} == facts
+    rows = [row for row in csv_reader.DictReader(io.StringIO(csv.render(unfilled("niid", "1")))) if row["row"] == "MSR"]
+    told = {row["metric"]: (row["unit"], row["higher_is_better"]) for row in rows}
+    assert {key: told[key] for key in facts} == {key: (unit, str(up)) for key, (unit, up) in facts.items()}
+
+
+def test_what_is_no_table_is_not_called_one() -> None:
+    titles = {place: unfilled(*place).title.partition(":")[0] for place in ALL}
+    assert titles["niid", "fig9"] == "NIID Figure 9" and titles["emvnet", "cost"] == "EMVNet Costs"
+    assert titles["rsnet", "released"] == "RSNet Test sets" and titles["enc", "1"] == "ENC Table 1"
+    assert all(number.isdigit() for (_, number), title in titles.items() if " Table " in title)
+
+
+@pytest.mark.parametrize(("name", "number"), ALL)
+def test_the_commands_of_a_hint_fill_every_panel_of_their_protocol(name: str, number: str) -> None:
+    table = load(name).table(number)
+    for command in (command.split() for command in unfilled(name, number).commands if command.startswith("benchtool evaluate ")):
+        protocol = command[command.index("--protocol") + 1] if "--protocol" in command else "enc"
+        asked = (
+            command[command.index("--target") + 1 :][:1]
+            if "--target" in command
+            else read_protocol(protocol).roles(table.panels[0].dataset)
+        )
+        same = [p for p in table.panels if (table.protocol_of(p), p.dataset) == (protocol, table.panels[0].dataset)]
+        assert all(set(targets(panel, protocol)) <= set(asked or targets(panel, protocol)) for panel in same), command
+
+
+def test_a_target_is_named_where_the_protocol_has_another() -> None:
+    table = ENC.table("1")
+    other = dataclasses.replace(table, panels=(dataclasses.replace(table.panels[0], target="expert_a"),))
+    assert fill(ENC, other, read_results([])).commands[0].endswith(" --data me/ --target expert_a")
+    assert fill(ENC, table, read_results([])).commands[0].endswith(" --data me/")
 
 
 def test_a_table_that_nothing_measures_says_so() -> None:

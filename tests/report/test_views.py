@@ -71,7 +71,7 @@ def test_differences_are_over_the_images_both_have(report: Report, runs: dict) -
 
 def test_the_best_is_what_others_are_compared_with(report: Report) -> None:
     grids = differences(report).view.grids
-    assert [grid.title for grid in grids] == ["ME, PSNR (dB)", "ME, SSIM"]
+    assert [grid.title for grid in grids] == ["ME, PSNR (dB) ↑", "ME, SSIM ↑"]
     assert {head.kind for head in grids[0].heads} == {"minus SID-L"}
     assert [(row.label, row.entries[2].text == "best", row.entries[2].places) for row in grids[0].rows] == [
         ("CLAHE, approximate", False, ""), ("SID", False, ""), ("SID-L", True, ""),
@@ -85,7 +85,7 @@ def test_lower_may_be_better(runs: dict) -> None:
     )
     report = fill(ENC, dataclasses.replace(table, panels=panels), read_results([runs["folder"]]))
     grid = differences(report).view.grids[0]
-    assert grid.title == "ME, PSNR (dB), lower is better"
+    assert grid.title == "ME, PSNR (dB) ↓"
     assert {head.kind for head in grid.heads} <= {"minus CLAHE, approximate", "minus SID"}
     assert {line.row.label: line.cells[4].places for line in report.lines if line.cells[4].measured} == {
         "CLAHE, approximate": (1, 2), "SID": (1, 2), "SID-L": (3, 3),
@@ -136,7 +136,7 @@ def test_a_breakdown_by_expert_counts_each_alike(tmp_path: Path) -> None:
     experts = [f"expert_{name}" for name in "abcde"]
     write_run(tmp_path / "clahe", rows=expert_rows("me", 6, experts), target="+".join(experts), protocol="msec")
     viewed = breakdown(fill(MSEC, MSEC.table("1"), read_results([tmp_path])), "expert")
-    assert [grid.title for grid in viewed.view.grids] == ["Average of the experts, PSNR (dB)"]
+    assert [grid.title for grid in viewed.view.grids] == ["Average of the experts, PSNR (dB) ↑"]
     assert [head.group for head in viewed.view.grids[0].heads] == [*experts, "All"]
     means = [record["mean"] for record in viewed.view.records]
     assert len(set(means)) == 6 and means[-1] == pytest.approx(np.mean(means[:-1]), abs=1e-12)
@@ -205,7 +205,7 @@ def test_images_scenes_and_failures_stand_in_every_format(renderer, report: Repo
     if renderer in TEXTS:
         text = " ".join(text.split())
         assert "16 images of 8 scenes (Under), 24 images of 8 scenes (Over), 40 images of 8 scenes (Average)" in text
-        assert "without a value: PSNR of SID 1 of 40." in text
+        assert "left out of the mean: PSNR of SID 1 of 40." in text
         return
     if renderer is csv:
         found = [r for r in csv_reader.DictReader(io.StringIO(text)) if r["measured"] and r["metric"] != "params"]

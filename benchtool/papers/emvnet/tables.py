@@ -120,6 +120,7 @@ TABLE_4 = Table(
 
 COST = Table(
     number="cost",
+    label="Costs",
     title="run times of Sec. 5.4.3",
     caption="Computational cost on 4K resolution raw images (12M pixels), single A100 GPU (from the text).",
     protocol="emvnet-raw",

@@ -13,7 +13,8 @@ SSIM = Metric("ssim", "SSIM", "ssim:rgb-gauss", decimals=4)
 
 RELEASED = Table(
     number="released",
-    title="the four test sets of the released code",
+    label="Test sets",
+    title="the four of the released code",
     caption="Test sets and metrics of the released option files.",
     protocol="rsnet",
     rows=(trained("RSNet", "rsnet", "rsnet", citation="li2026rsnet"),),

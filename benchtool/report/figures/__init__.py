@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from benchtool.core.console import say
 from benchtool.core.manifest import Dataset
+from benchtool.papers.model import RUNTIME
 from benchtool.report.figures.contact import draw_sheets
 from benchtool.report.figures.curves import draw_curves
-from benchtool.report.figures.points import RUNTIME, whole
+from benchtool.report.figures.points import whole
 from benchtool.report.figures.scatter import draw_scatter
 from benchtool.report.figures.style import SETTINGS, NotDrawn, save
 from benchtool.report.frame import Results

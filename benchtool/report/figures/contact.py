@@ -25,7 +25,6 @@ from benchtool.report.figures.style import (
     NOTE_LINE,
     PAGE,
     NotDrawn,
-    axis_title,
     measured_on,
     protocol_line,
     source_of,
@@ -204,7 +203,7 @@ def _sheet(report: Report, index: int, dataset: Dataset, shown: Sequence[Shown],
             if 0 < column <= len(shown):
                 _below(axes, [_values(of_line, shown[column - 1], sample) for of_line in lines], "black")
             elif row == column == 0:
-                _below(axes, [" / ".join(axis_title(m) for m in of_line) for of_line in lines], GREY)
+                _below(axes, [" / ".join(m.heading for m in of_line) for of_line in lines], GREY)
     return layout.figure
 
 

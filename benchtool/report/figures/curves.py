@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from benchtool.report.figures.points import evaluation_of, name_of
 from benchtool.report.figures.style import (
     COLUMN,
     NotDrawn,
-    axis_title,
     colour_of,
     mark_of,
     measured_on,
@@ -26,6 +26,7 @@ from benchtool.report.table import Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 HEIGHT = 2.1  # inches of the axes
 
@@ -37,7 +38,7 @@ class Curve:
     Attributes:
         exposures: EV, rising.
         means, intervals: of the images at each.
-        left_out: images without a value.
+        left_out: images that the means leave out.
     """
 
     label: str
@@ -87,24 +88,14 @@ def draw_curves(report: Report, results: Results, index: int, metric: Metric) ->
         notes[0] += f" No bands: fewer than {MIN_SCENES} scenes."
     notes += [w for w in report.warnings if w.startswith("Measured figures")] + [protocol_line(report, block, metric)]
     if left_out := [f"{curve.left_out} of {curve.label}" for curve in found if curve.left_out]:
-        notes.append(f"Images without a value, left out: {'; '.join(left_out)}.")
+        notes.append(f"Images left out of the means: {'; '.join(left_out)}.")
     source = source_of(report, block.panel.title)
-    figure, axes = new_figure(COLUMN, HEIGHT, f"{metric.title} by exposure", source, notes, legend_rows=-(-len(found) // 4))
+    signs = [_line(curve, [], []) for curve in found]
+    figure, axes = new_figure(COLUMN, HEIGHT, f"{metric.title} by exposure", source, notes, signs)
     axes.grid(True)
     for curve in found:
         colour = colour_of(curve.row)
-        axes.plot(
-            curve.exposures,
-            curve.means,
-            mark_of(curve.row),
-            ls="-",
-            color=colour,
-            lw=1,
-            ms=3.4,
-            mew=0,
-            label=curve.label,
-            gid=f"curve:{curve.label}",
-        )
+        axes.add_line(_line(curve, curve.exposures, curve.means))
         if all(curve.intervals):
             low, high = ([getattr(interval, side) for interval in curve.intervals] for side in ("low", "high"))
             axes.fill_between(
@@ -112,6 +103,14 @@ def draw_curves(report: Report, results: Results, index: int, metric: Metric) ->
             )
     axes.set_xticks(evs, [f"{ev:+g}".replace("-", "−") if ev else "0" for ev in evs])
     axes.set_xlabel("Exposure of the input (EV)", labelpad=2)
-    axes.set_ylabel(axis_title(metric), labelpad=2)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.995), ncols=4, handlelength=1.8, columnspacing=1.2, borderaxespad=0.2)
+    axes.set_ylabel(metric.heading, labelpad=2)
+    axes.autoscale_view()
     return figure
+
+
+def _line(curve: Curve, x: Sequence[float], y: Sequence[float]) -> Line2D:
+    """A line as the curve is drawn; without places it is the legend's sign."""
+    from matplotlib.lines import Line2D
+
+    look: dict[str, Any] = {"marker": mark_of(curve.row), "color": colour_of(curve.row), "lw": 1, "ms": 3.4, "mew": 0}
+    return Line2D(x, y, label=curve.label, gid=f"curve:{curve.label}", **look)

@@ -21,7 +21,7 @@ def place_labels(
 ) -> list[str]:
     """Write the (text, x, y, colour) labels beside their points of data; returns the texts for which no free place was found.
 
-    Limits and scales of `axes` must be final. Crowded points choose first.
+    Limits and scales of `axes` must be final. Crowded points choose first; what is written already keeps its place.
 
     Args:
         obstacles: boxes in pixels that names must not cover: marks, error bars.
@@ -32,7 +32,8 @@ def place_labels(
     renderer = FigureCanvasAgg(axes.figure).get_renderer()
     pixels = axes.figure.dpi / 72
     inside = axes.get_window_extent(renderer).extents
-    taken: list[Box] = list(obstacles)
+    written_before = [text.get_window_extent(renderer).extents for text in axes.texts if text.get_text()]
+    taken: list[Box] = [*obstacles, *written_before]
     homeless = []
     places = [axes.transData.transform((x, y)) for _, x, y, _ in labels]
     for n in sorted(range(len(labels)), key=lambda n: _room(places, n)):

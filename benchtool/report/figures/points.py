@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchtool.core import catalog
-from benchtool.papers.model import Group, Panel
-from benchtool.report.frame import Evaluation, Results, Runtime
+from benchtool.papers.model import RUNTIME, Group, Panel
+from benchtool.report.frame import Evaluation, Results
 from benchtool.report.rows import takes
-from benchtool.report.table import Cell, Edition, Line, Report
-
-RUNTIME = "runtime"  # published.csv's metric for a table's column of run times
+from benchtool.report.schema import Runtime
+from benchtool.report.table import Cell, Edition, Line, Parameters, Report
 
 
 @dataclass(frozen=True)
@@ -73,22 +72,41 @@ def evaluation_of(report: Report, results: Results, index: int, line: Line) -> E
 
 
 def against_parameters(report: Report, results: Results, number: int) -> Scatter:
-    """Column `number` against parameters: printed ones for printed values (else those of the network built here), built ones for ours."""
+    """Column `number` against parameters: built ones for measured values, for printed ones those that the paper prints.
+
+    Where an erratum says that a printed number is no count, it is the counted one; where none is printed, that of the network built here.
+    """
     scatter = Scatter()
+    counted, ours = [], []
     for row, line in enumerate(report.lines):
         evaluation = evaluation_of(report, results, report.columns[number].panel, line)
-        built = (evaluation.summary.parameters if evaluation else 0) or _built(line)
-        printed = line.parameters.published if line.parameters else None
-        published = parameters_in(printed, report.table.parameters) if printed and report.table.parameters else None
-        _add(scatter, name_of(report, line), row, line.cells[number], published or built, built)
+        built = _built(line, evaluation)
+        found, label = line.parameters or Parameters(), name_of(report, line)
+        published = found.counted
+        if published is None and found.published and report.table.parameters:
+            published = parameters_in(found.published, report.table.parameters)
+        _add(scatter, label, row, line.cells[number], published or built, built)
+        if line.cells[number].published:
+            counted += [label] * (found.counted is not None)
+            ours += [label] * (published is None and built is not None)
+            scatter.notes += [f"{label}: {report.footnotes[n - 1]}" for n in found.notes]
+    if counted:
+        scatter.notes.insert(0, f"Hollow at the counted number of parameters, not the printed one: {'; '.join(counted)}.")
+    if ours:
+        scatter.notes.insert(0, f"Hollow at the number of parameters built here, none being printed: {'; '.join(ours)}.")
+    scatter.notes += [report.footnotes[n - 1] for n in report.parameter_notes]
     return scatter
 
 
-def _built(line: Line) -> int | None:
-    """Parameters of the row's network as benchtool builds it; None where it has none, or builds another."""
-    if line.row.options or line.row.method not in catalog.entries("methods"):
-        return None
-    return catalog.facts("methods", line.row.method).parameters or None
+def _built(line: Line, evaluation: Evaluation | None) -> int | None:
+    """Parameters of the network that enhances, as measured, else as benchtool builds it; None where it has none, or builds another.
+
+    A summary counts all players together, so that of a method with several the default build alone is known.
+    """
+    spec = catalog.facts("methods", line.row.method) if line.row.method in catalog.entries("methods") else None
+    if evaluation and evaluation.summary.parameters and not (spec and len(spec.players) > 1):
+        return evaluation.summary.parameters
+    return spec.enhancing or None if spec and not line.row.options else None
 
 
 def parameters_in(printed: str, unit: int) -> float | None:

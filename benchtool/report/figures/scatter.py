@@ -14,7 +14,6 @@ from benchtool.report.figures.style import (
     COLUMN,
     GREY,
     NotDrawn,
-    axis_title,
     colour_of,
     darker,
     mark_of,
@@ -49,22 +48,34 @@ def draw_scatter(report: Report, results: Results, number: int, kind: Kind) -> F
     if not scatter.points:
         raise NotDrawn("no row has both the metric and " + {"parameters": "parameters", "runtime": "a run time"}[kind])
     title = f"{column.metric.title} against {TITLE[kind]}"
-    figure, axes = new_figure(COLUMN, HEIGHT, title, source_of(report, _place(report, column)), _notes(report, column, scatter, kind))
+    place, notes, signs = source_of(report, _place(report, column)), _notes(report, column, scatter, kind), _signs(scatter.points)
+    figure, axes = new_figure(COLUMN, HEIGHT, title, place, notes, signs)
     axes.set_xscale("log")
     axes.grid(True)
     _limits(axes, scatter.points)
     _ticks(axes, kind)
     axes.set_xlabel(AXIS[kind], labelpad=2)
-    axes.set_ylabel(axis_title(column.metric), labelpad=2)
+    axes.set_ylabel(column.metric.heading, labelpad=2)
     lines = _fronts(axes, scatter.points, column.metric.higher_is_better) + _joins(axes, scatter.points)
     for point in scatter.points:
         _mark(axes, point)
-    _legend(axes, scatter.points)
-    named = {point.row: point for point in sorted(scatter.points, key=lambda p: p.measured)}  # a row's name stands by its measured mark
-    labels = [(p.label, p.x, p.y, darker(colour_of(p.row))) for p in named.values()]
-    if homeless := place_labels(axes, labels, _boxes(axes, scatter.points), [box for line in lines for box in _along(axes, line)]):
-        raise NotDrawn(f"no room for the names of {', '.join(homeless)}")
+    _names(axes, scatter.points, [box for line in lines for box in _along(axes, line)])
     return figure
+
+
+def _names(axes: Axes, points: Sequence[Point], lines: Sequence[Box]) -> None:
+    """A row's name by its measured mark, else by the printed one; of a row with both by the other too, as far as there is room.
+
+    Raises:
+        NotDrawn: there is no room for a row's name.
+    """
+    named = {point.row: point for point in sorted(points, key=lambda p: p.measured)}
+    boxes, homeless = _boxes(axes, points), []
+    for part in (list(named.values()), [point for point in points if point is not named[point.row]]):
+        labels = [(p.label, p.x, p.y, darker(colour_of(p.row))) for p in part]
+        homeless.append(place_labels(axes, labels, boxes, lines))
+    if homeless[0]:
+        raise NotDrawn(f"no room for the names of {', '.join(homeless[0])}")
 
 
 def _place(report: Report, column: Column) -> str:
@@ -177,7 +188,8 @@ def _along(axes: Axes, line: Line2D) -> list[Box]:
     return boxes
 
 
-def _legend(axes: Axes, points: Sequence[Point]) -> None:
+def _signs(points: Sequence[Point]) -> list[Line2D]:
+    """The legend: hollow and filled marks, and the lines of their fronts."""
     from matplotlib.lines import Line2D
 
     handles = []
@@ -185,6 +197,4 @@ def _legend(axes: Axes, points: Sequence[Point]) -> None:
         if any(p.measured == measured for p in points):
             look: dict[str, Any] = {"mec": GREY, "mfc": GREY if measured else "white", "ms": MARK, "mew": 0.9}
             handles.append(Line2D([], [], marker="o", color="#9A9A9A", lw=0.8, ls=style, label=f"{name}, Pareto front", **look))
-    axes.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(-0.02, 0.995), ncols=2, handlelength=2.6, borderaxespad=0.2, columnspacing=1.5
-    )
+    return handles

@@ -18,13 +18,17 @@ from benchtool.report.table import Block, Report
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 COLUMN, PAGE = 3.45, 7.1  # inches: one column of a two-column paper, and both
 DPI = 300
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 GREY = "#555555"
+EDGE = 0.06  # inches between the figure's edge and what stands beside it
 NOTE_SIZE, NOTE_LINE = 5.5, 0.095  # points, inches
+LEGEND_LINE = 0.13  # inches
+LEGEND: dict[str, Any] = {"handlelength": 2.2, "columnspacing": 1.2, "borderaxespad": 0, "borderpad": 0.2}
 SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": 7,
@@ -67,11 +71,6 @@ def mark_of(row: int) -> str:
     return MARKS[row % len(MARKS)]
 
 
-def axis_title(metric: Metric) -> str:
-    """`PSNR (dB) ↑`: the arrow points where better is."""
-    return metric.title + (f" ({metric.unit})" if metric.unit else "") + (" ↑" if metric.higher_is_better else " ↓")
-
-
 def measured_on(block: Block) -> str:
     """What a panel's measured figures were made of, in a line."""
     edition = block.edition
@@ -79,33 +78,52 @@ def measured_on(block: Block) -> str:
     return f"measured on {block.panel.title} {edition.variant}, {scenes}, {images}, data {edition.fingerprint[:8]}."
 
 
-def new_figure(width: float, height: float, title: str, subtitle: str, notes: Sequence[str], legend_rows: int = 1) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes of `height` inches, titles above them and notes below; it is as high as these need.
+def new_figure(
+    width: float, height: float, title: str, subtitle: str, notes: Sequence[str], legend: Sequence[Line2D]
+) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes of `height` inches, titles and a legend above them, notes below; it is as high as these need.
 
-    Between title and axes there is room for a legend.
+    Args:
+        legend: signs with their labels, in as few rows as are no wider than the figure.
     """
     from matplotlib.figure import Figure
 
-    lines = wrapped(notes, width)
-    below, above = 0.42 + NOTE_LINE * len(lines), 0.36 + 0.13 * legend_rows
+    lines, columns = wrapped(notes, width), legend_columns(legend, width)
+    below, above = 0.42 + NOTE_LINE * len(lines), 0.36 + LEGEND_LINE * -(-len(legend) // columns)
     total = below + height + above
     figure = Figure((width, total), dpi=DPI)
     axes = figure.add_axes((0.48 / width, below / total, (width - 0.62) / width, height / total))
+    place = (EDGE / width, (below + height + 0.04) / total)
+    axes.legend(handles=legend, ncols=columns, loc="lower left", bbox_to_anchor=place, bbox_transform=figure.transFigure, **LEGEND)
     write_titles(figure, title, subtitle)
     write_notes(figure, lines)
     return figure, axes
 
 
+def legend_columns(legend: Sequence[Line2D], width: float) -> int:
+    """In how many columns a legend has the fewest rows and is no wider than a figure of `width` inches; at least one."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, 1), dpi=DPI)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for columns in dict.fromkeys(-(-len(legend) // rows) for rows in range(1, len(legend))):
+        drawn = figure.legend(handles=legend, ncols=columns, **LEGEND)
+        if drawn.get_window_extent(renderer).width <= (width - 2 * EDGE) * DPI:
+            return columns
+    return 1
+
+
 def write_titles(figure: Figure, title: str, subtitle: str) -> None:
     """What a figure shows, and of what, at the upper edge."""
     width, height = figure.get_size_inches()
-    figure.text(0.06 / width, 1 - 0.05 / height, title, va="top", weight="bold", size=7.5)
-    figure.text(0.06 / width, 1 - 0.185 / height, subtitle, va="top", size=6.5, color=GREY)
+    figure.text(EDGE / width, 1 - 0.05 / height, title, va="top", weight="bold", size=7.5)
+    figure.text(EDGE / width, 1 - 0.185 / height, subtitle, va="top", size=6.5, color=GREY)
 
 
 def source_of(report: Report, place: str) -> str:
     """The table a figure belongs to, and what part of it."""
-    return f"{report.paper.label}, Table {report.table.number}: {place}"
+    return f"{report.paper.label}, {report.table.name}: {place}"
 
 
 def wrapped(notes: Sequence[str], width: float) -> list[str]:
@@ -117,7 +135,7 @@ def write_notes(figure: Figure, lines: Sequence[str]) -> None:
     """Lines of small print at the lower edge."""
     width, height = figure.get_size_inches()
     for n, line in enumerate(reversed(lines)):
-        figure.text(0.06 / width, (0.05 + NOTE_LINE * n) / height, line, size=NOTE_SIZE, color=GREY, va="bottom")
+        figure.text(EDGE / width, (0.05 + NOTE_LINE * n) / height, line, size=NOTE_SIZE, color=GREY, va="bottom")
 
 
 def protocol_line(report: Report, block: Block, metric: Metric | None = None) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 
 from benchtool import __version__
 from benchtool.core import catalog
@@ -25,8 +24,9 @@ from benchtool.report.site import scenes
 from benchtool.report.site.bibliography import references, write_bibliography
 from benchtool.report.site.choose import Edition
 from benchtool.report.site.distribution import write_distributions
-from benchtool.report.site.subjects import MetricView, Subject, metric_view, subjects
+from benchtool.report.site.subjects import ALL, MetricView, Subject, metric_view, subjects
 from benchtool.report.site.tables import TablePage, fill_tables, write_tables
+from benchtool.report.statistics import mean
 from benchtool.report.table import rounded
 
 FOLDER = Path(__file__).resolve().parent
@@ -210,19 +210,20 @@ def _edition_view(edition: Edition, found: Sequence[Subject]) -> EditionView:
         f"{found[0].evaluation.scenes:,} scenes, {entry.samples:,} images, data {edition.fingerprint[:8]}"
     )
     keys = list(dict.fromkeys(key for subject in found for key in subject.metrics))
-    return EditionView(edition.dataset, says, [metric_view(key) for key in keys], [_row(subject, keys) for subject in found])
+    return EditionView(edition.dataset, says, [metric_view(key) for key in keys], [edition_row(subject, keys) for subject in found])
 
 
-def _row(subject: Subject, keys: Sequence[str]) -> EvaluationRow:
+def edition_row(subject: Subject, keys: Sequence[str]) -> EvaluationRow:
+    """An evaluation on the first page, with its means over all images by the metric variants `keys`."""
     entry, trained, failed = subject.evaluation.entry, subject.evaluation.summary.trained, 0
     cells = []
     for key in keys:
         if (scores := subject.evaluation.scores(key)) is None:
             cells.append(Cell("–"))
             continue
-        finite = scores.values[~np.isnan(scores.values)]
-        failed = max(failed, int(scores.failed.sum()))
-        text = rounded(float(finite.mean()), metric_view(key).decimals).replace("-", "−") if len(finite) else "n/a"
+        one = subject.entrant(ALL, scores)
+        failed = max(failed, one.failed)
+        text = rounded(mean(one.pairs), metric_view(key).decimals).replace("-", "−") if one.has_mean else "n/a"
         cells.append(Cell(text, subject.href(key)))
     training = f"{'smoke, ' if trained.smoke else ''}{trained.dataset}, {trained.steps:,} steps, seed {trained.seed}" if trained else "–"
     return EvaluationRow(subject.label, cells, entry.samples, failed, training, f"{entry.finished:%Y-%m-%d %H:%M}")

@@ -14,8 +14,6 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from benchtool.core import catalog
-from benchtool.core.errors import UserError
-from benchtool.core.protocol import read_protocol
 from benchtool.core.spec import MetricSpec
 from benchtool.report.frame import Evaluation
 
@@ -84,9 +82,7 @@ def metric_keys(evaluation: Evaluation) -> list[str]:
     """The metric variants it was scored by: those of its protocol in their order, then the others."""
     pairs = evaluation.table.select(["metric", "variant"]).group_by(["metric", "variant"], use_threads=False).aggregate([]).to_pylist()
     measured = [f"{pair['metric']}:{pair['variant']}" for pair in pairs]
-    try:
-        protocol = read_protocol(evaluation.entry.protocol)
-    except UserError:  # of another version of benchtool: its order is not known
+    if (protocol := evaluation.protocol) is None:  # of another version of benchtool: its order is not known
         return measured
     first = [key for key in (*protocol.metrics, *protocol.extra) if key in measured]
     return first + [key for key in measured if key not in first]
@@ -98,7 +94,7 @@ def deciding_metric(evaluation: Evaluation) -> str | None:
 
 
 def scene_values(evaluation: Evaluation, metric: str) -> dict[str, float]:
-    """Scene -> mean over its samples that have a finite value (as in the tables); scenes without any are left out."""
+    """Scene -> mean over its samples, as in the tables (finite values alone); scenes without any are left out."""
     scores = evaluation.scores(metric)
     if scores is None:
         return {}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
-import pyarrow.compute as pc
 from markupsafe import Markup
 
 from benchtool.core.files import write_text
-from benchtool.report.frame import Evaluation, Scores, printable
+from benchtool.report.frame import Scores
 from benchtool.report.paired import Entrant
+from benchtool.report.schema import printable
 from benchtool.report.site.drawing import Chart, Scale, chart, lane, scale
 from benchtool.report.site.shown import ev
 from benchtool.report.site.subjects import MetricView, Part, Subject, metric_view
@@ -27,7 +27,10 @@ QUARTILES = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class ImageLine:
-    """An image in the list; `href` is None where the site has no pictures of it, `target` says which one it was compared with."""
+    """An image in the list; `href` is None where the site has no pictures of it.
+
+    `target` says which one it was compared with, `reason` why it is in no mean.
+    """
 
     name: str
     href: str | None
@@ -95,27 +98,20 @@ def views(subject: Subject) -> Iterable[DistributionView]:
         scores = subject.evaluation.scores(key)
         entrants = {part: subject.entrant(part, scores) for part in subject.parts.values()}
         present = {part: one for part, one in entrants.items() if one.parts.any(axis=1).all()}
-        reasons = _reasons(subject.evaluation, key)
         for part, one in present.items():
-            yield _view(subject, key, part, one, reasons, list(present))
+            yield _view(subject, key, part, one, list(present))
 
 
-def _reasons(evaluation: Evaluation, key: str) -> list[str | None]:
-    """Why, of the rows that `Evaluation.scores` gives values for, in its order."""
-    name, _, variant = key.partition(":")
-    return evaluation.table.filter((pc.field("metric") == name) & (pc.field("variant") == variant))["reason"].to_pylist()
-
-
-def _view(subject: Subject, key: str, part: Part, one: Entrant, reasons: Sequence[str | None], parts: Sequence[Part]) -> DistributionView:
+def _view(subject: Subject, key: str, part: Part, one: Entrant, parts: Sequence[Part]) -> DistributionView:
     scores, metric = one.scores, metric_view(key)
     finite = ~np.isnan(scores.values)
     values = scores.values[one.together & finite]
     place = "subset" if np.isnan(scores.exposures).any() else "exposure"
     on = scale(scores.values[finite]) if finite.any() else None
-    average = mean(one.pairs) if all(len(of) for of, _ in one.pairs) else None
+    average = mean(one.pairs) if one.has_mean else None
     by = {place: scores.exposures if place == "exposure" else scores.subsets, "target": scores.experts}
     breakdowns = [_breakdown(name, keys, one, on, metric) for name, keys in by.items()]
-    images = _images(subject, one, reasons, metric, place)
+    images = _images(subject, one, metric, place)
     says = f"Distribution of {metric.title} over {len(values):,} values; each of them is in the list of images"
     return DistributionView(
         subject=subject,
@@ -139,7 +135,7 @@ def _view(subject: Subject, key: str, part: Part, one: Entrant, reasons: Sequenc
 
 
 def _text(value: float, metric: MetricView) -> str:
-    return rounded(value, metric.decimals).replace("-", "−")
+    return rounded(value, metric.decimals).replace("-", "−").replace("inf", "∞")
 
 
 def _numbers(one: Entrant, average: float | None, values: np.ndarray, metric: MetricView) -> list[tuple[str, str]]:
@@ -147,8 +143,7 @@ def _numbers(one: Entrant, average: float | None, values: np.ndarray, metric: Me
     counts = {"Images": one.samples, "Scenes": one.scenes}
     if (comparisons := int(one.together.sum())) != one.samples:
         counts["Comparisons"] = comparisons
-    if one.failures:
-        counts["Without a value"] = one.failures
+    counts |= {kind[:1].upper() + kind[1:]: count for kind, (count, _) in one.left_out.items()}
     told = [(name, f"{count:,}") for name, count in counts.items()]
     if average is None:
         return told
@@ -178,13 +173,13 @@ def _breakdown(by: str, keys: np.ndarray, one: Entrant, on: Scale | None, metric
     return Breakdown(by, lanes)
 
 
-def _images(subject: Subject, one: Entrant, reasons: Sequence[str | None], metric: MetricView, place: str) -> list[ImageLine]:
+def _images(subject: Subject, one: Entrant, metric: MetricView, place: str) -> list[ImageLine]:
     scores, lines = one.scores, []
     for n in np.flatnonzero(one.together):
-        sample, value = scores.samples[n], scores.values[n]
+        sample, value = scores.samples[n], scores.measured[n]
         where = f"{scores.exposures[n]:g}".replace("-", "−") if place == "exposure" else printable(scores.subsets[n]) or "–"
-        text, why = ("n/a", printable(reasons[n] or "no finite value")) if np.isnan(value) else (_text(value, metric), "")
-        lines.append(ImageLine(printable(sample), subject.anchors.get(sample), where, printable(scores.experts[n]), text, why))
+        text, target = "n/a" if np.isnan(value) else _text(value, metric), printable(scores.experts[n])
+        lines.append(ImageLine(printable(sample), subject.anchors.get(sample), where, target, text, scores.reasons[n]))
     return lines
 
 

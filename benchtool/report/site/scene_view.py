@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from benchtool.report.frame import Evaluation, printable
+from benchtool.report.frame import Evaluation
+from benchtool.report.schema import printable
 from benchtool.report.site import pictures
 from benchtool.report.site.choose import metric_keys, metric_spec, shown_role
 from benchtool.report.site.shown import Shown, ev
@@ -108,7 +109,7 @@ def score_rows(methods: Mapping[str, Evaluation], scenes: Sequence[str]) -> Scor
         role = shown_role(evaluation.entry.target or "")
         of_role = pc.field("expert").is_null() | (pc.field("expert") == role)
         chosen = evaluation.table.filter(pc.field("scene").isin(list(scenes)) & of_role)
-        columns = ["scene", "sample", "subset", "exposure", "metric", "variant", "status", "reason", "value"]
+        columns = ["scene", "sample", "subset", "exposure", "metric", "variant", "metric_version", "status", "reason", "value"]
         for row in chosen.select(columns).to_pylist():
             found[label, row["sample"], f"{row['metric']}:{row['variant']}"] = row
     return found
@@ -136,7 +137,7 @@ def titles(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def metric_table(methods: Mapping[str, Evaluation], scored: Scored, sample: str) -> MetricTable:
-    """The sample's metrics; the best of a column is marked where the printed values differ."""
+    """The sample's metrics; the best of a column is marked where the printed values differ, and are of one version."""
     keys = list(dict.fromkeys(key for evaluation in methods.values() for key in metric_keys(evaluation)))
     reasons: list[str] = []
     columns = [_column(key, [scored.get((label, sample, key)) for label in methods], reasons) for key in keys]
@@ -157,7 +158,8 @@ def _column(key: str, rows: Sequence[Mapping[str, Any] | None], reasons: list[st
     values = [row["value"] if row and row["status"] == "ok" and not _unknown(row["value"]) else None for row in rows]
     printed = [None if value is None else round(value, decimals) for value in values]
     distinct = {value for value in printed if value is not None}
-    best = None if spec is None or len(distinct) < 2 else max(distinct) if spec.higher_is_better else min(distinct)
+    versions = {row["metric_version"] for row in rows if row}
+    best = None if spec is None or len(distinct) < 2 or len(versions) > 1 else max(distinct) if spec.higher_is_better else min(distinct)
     return [_cell(row, value, decimals, best, reasons) for row, value in zip(rows, printed)]
 
 

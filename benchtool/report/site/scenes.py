@@ -15,7 +15,8 @@ import jinja2
 from benchtool.core.files import write_bytes, write_text
 from benchtool.core.manifest import Dataset, Sample
 from benchtool.core.pool import Failure, run_batch
-from benchtool.report.frame import Evaluation, printable
+from benchtool.report.frame import Evaluation
+from benchtool.report.schema import printable
 from benchtool.report.site import pictures
 from benchtool.report.site.choose import Edition, chosen_scenes, deciding_metric, editions, file_names, scene_values
 from benchtool.report.site.scene_view import SampleView, Scored, deciding_value, metric_table, samples_of, score_rows, titles

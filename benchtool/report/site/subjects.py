@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from benchtool.papers.model import Group
 from benchtool.report.fill import entrant
-from benchtool.report.frame import Evaluation, Scores, printable
+from benchtool.report.frame import Evaluation, Scores
 from benchtool.report.paired import Entrant
+from benchtool.report.schema import printable
 from benchtool.report.site.choose import Edition, editions, file_names, metric_keys, metric_spec
 from benchtool.report.site.scenes import ScenePage
 

@@ -49,7 +49,7 @@ class TablePage:
     @property
     def name(self) -> str:
         """What people call it."""
-        return f"{self.report.paper.label} Table {self.report.table.number}"
+        return f"{self.report.paper.label} {self.report.table.name}"
 
     @property
     def href(self) -> str:

@@ -1,4 +1,5 @@
-// Tables that sort (th[data-sort]) and filter (form.tools, for the tables of its section), and buttons that copy ([data-copy]).
+// Tables that sort (th[data-sort], numbers from the greatest on unless data-first says otherwise) and filter (form.tools, for the tables
+// of its section), and buttons that copy ([data-copy]).
 // Without this script everything is there, in the order of the page.
 "use strict";
 
@@ -18,7 +19,7 @@ function content(row, column) {
 }
 
 function number(text) {
-  return Number(text.replace("−", "-"));
+  return Number(text.replace("−", "-").replace("∞", "Infinity"));
 }
 
 function sort(table, head) {
@@ -27,7 +28,7 @@ function sort(table, head) {
   const column = head.cellIndex;
   const keys = table.order.map((row) => content(row, column));
   const numeric = keys.every((key) => key === null || !Number.isNaN(number(key)));
-  const steps = numeric ? ["descending", "ascending", null] : ["ascending", "descending", null];
+  const steps = !numeric || head.dataset.first === "ascending" ? ["ascending", "descending", null] : ["descending", "ascending", null];
   const step = steps[(steps.indexOf(head.getAttribute("aria-sort")) + 1) % 3];
   for (const other of table.tHead.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
   const name = head.dataset.sort;
