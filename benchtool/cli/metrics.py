@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -43,51 +44,48 @@ def list_metrics(json: Json = False) -> None:
 @app.command()
 def measure(
     output: Annotated[Path, typer.Argument(help="An image, or a folder of images.", show_default=False)],
-    reference: Annotated[Optional[Path], typer.Argument(metavar="TARGET", help="The same as --target.", show_default=False)] = None,
-    target: Annotated[Optional[Path], typer.Option(help="What it should look like; for a folder: a folder with the same names.")] = None,
+    target: Annotated[
+        Optional[Path], typer.Argument(help="What it should look like; for a folder: a folder with the same names.", show_default=False)
+    ] = None,
     source: Annotated[Optional[Path], typer.Option(help="What it was made from; for a folder: a folder with the same names.")] = None,
     metrics: Annotated[str, typer.Option(help="Names or NAME:VARIANT, with commas between.")] = "psnr,ssim",
     jobs: Annotated[Optional[int], typer.Option(min=1, help="Processes for a folder; default: one a core.")] = None,
     json: Json = False,
 ) -> None:
-    """Measure image files. Files of folders are matched by name without suffix; those without a partner are listed and left out.
+    """Measure image files. Files of folders are matched by name without suffix; those without a partner are listed and left out, and so
+    are files of a type that is not read.
 
     Nothing is resized; 16-bit images are rounded to 8 bits; HDR metrics take linear 32-bit floats: .tif, .hdr, .exr.
     Exit code 1 if some scores failed: they are listed, the others are done.
 
     Example: benchtool metrics measure result.png label.png
 
-    Example: benchtool metrics measure results/ --target labels/ --source inputs/ --metrics psnr,ssim:gray-uniform7,niqe,loe --json
+    Example: benchtool metrics measure results/ labels/ --source inputs/ --metrics psnr,ssim:gray-uniform7,niqe,loe --json
     """
     from benchtool.core.console import say
     from benchtool.workflows import metrics_files
 
-    if reference is not None and target is not None:
-        raise UserError(f"{reference} and --target {target}: two targets; give one of them")
     keys = [key.strip() for key in metrics.split(",") if key.strip()]
-    outcome = metrics_files.measure(output, keys, target=target or reference, source=source, jobs=jobs)
+    outcome = metrics_files.measure(output, keys, target=target, source=source, jobs=jobs)
     if json:
         _print_json(metrics_files.as_json(outcome))
     else:
         _print_scores(outcome)
     for role, path in outcome.unused.items():
-        say(f"--{role} {path} is not used: none of {', '.join(m.key for m in outcome.metrics)} compares with the {role}")
-    for role, paths in outcome.unmatched.items():
-        say(f"{len(paths)} of {role} without a partner, left out:")
-        for path in paths:
-            say(f"  {path}")
-    if equal := outcome.infinite_though_different():
-        say(f"{len(equal)} infinite though the images differ:")
-        for line in _by_reason(equal):
-            say(f"  {line}")
-    if undefined := outcome.those("n/a"):
-        say(f"{len(undefined)} n/a:")
-        for line in _by_reason(undefined):
-            say(f"  {line}")
-    if failed := outcome.those("failed"):
-        say(f"{len(failed)} failed:")
-        for name, key, why in failed:
-            say(f"  {name}, {key}: {why}")
+        say(f"the {role} {path} is not used: none of {', '.join(m.key for m in outcome.metrics)} compares with it")
+    for lack, listed in (("without a partner", outcome.unmatched), ("of a type that is not read", outcome.unsupported)):
+        for role, paths in listed.items():
+            say(f"{len(paths)} of {role} {lack}, left out:")
+            for path in paths:
+                say(f"  {path}")
+    failed = outcome.those("failed")
+    different = outcome.infinite_though_different()
+    for what, scores in (("infinite though the images differ", different), ("n/a", outcome.those("n/a")), ("failed", failed)):
+        if scores:
+            say(f"{len(scores)} {what}:")
+            for line in _by_reason(scores):
+                say(f"  {line}")
+    if failed:
         raise typer.Exit(1)
 
 
@@ -99,9 +97,9 @@ def fetch(
 ) -> None:
     """Verify the model files some metrics need and copy them into the user's cache.
 
-    They are searched in $BENCHTOOL_MODELS, the user's cache, pyiqa's cache and $BENCHTOOL_TEST_DATA/niqe, in this order. Nothing is
-    downloaded unless asked for. A file that is not the published one is refused; one that cannot be verified is not copied, and its own
-    SHA-256 is named. Exit code 1 if one of them is missing, refused or unverified.
+    They are searched in $BENCHTOOL_MODELS, the user's cache, pyiqa's cache, $BENCHTOOL_TEST_DATA/niqe and torch's folder of checkpoints,
+    in this order. Nothing is downloaded unless asked for. A file that is not the published one is refused; one that cannot be verified is
+    not copied, and its own SHA-256 is named. Exit code 1 if one of them is missing, refused or unverified.
 
     Example: benchtool metrics fetch niqe --download
     """
@@ -139,22 +137,28 @@ def _fetch(name: str, download: bool) -> dict[str, Any]:
 
 
 def _by_reason(scores: list[tuple[str, str, str]]) -> list[str]:
-    """A line for each metric and reason: what is not installed is so for every image of a folder."""
-    names: dict[tuple[str, str], list[str]] = {}
+    """A line for each reason: a damaged file is damaged for every metric, what is not installed is so for every image of a folder."""
+    keys: dict[tuple[str, str], list[str]] = {}
     for name, key, why in scores:
-        names.setdefault((key, why), []).append(name)
-    first = {group: found[0] + (f" and {len(found) - 1} more" if len(found) > 1 else "") for group, found in names.items()}
-    return [f"{some}, {key}: {why}" for (key, why), some in first.items()]
+        keys.setdefault((name, why), []).append(key)
+    names: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for (name, why), found in keys.items():
+        names.setdefault((tuple(found), why), []).append(name)
+    return [f"{_first(some)}, {_first(found)}: {why}" for (found, why), some in names.items()]
+
+
+def _first(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _print_scores(outcome: Outcome) -> None:
     """One line an image, then the mean of a folder's."""
-    lines = {job.name: [_cell(outcome.scores[job.name][m.key], m.spec.decimals) for m in outcome.metrics] for job in outcome.jobs}
-    if len(lines) > 1:
-        lines["mean"] = [_number(outcome.mean(m), m.spec.decimals) for m in outcome.metrics]
-    width = max(map(len, lines))
+    lines = [(job.name, [_cell(outcome.scores[job.name][m.key], m.spec.decimals) for m in outcome.metrics]) for job in outcome.jobs]
+    if len(lines) > 1:  # last, for an image may be called `mean` too
+        lines.append(("mean", [_number(outcome.mean(m), m.spec.decimals) for m in outcome.metrics]))
+    width = max(len(name) for name, _ in lines)
     print(" " * width, *(f"{m.key:>12}" for m in outcome.metrics), sep="  ")
-    for name, cells in lines.items():
+    for name, cells in lines:
         print(f"{name:{width}}", *(f"{cell:>{max(12, len(m.key))}}" for cell, m in zip(cells, outcome.metrics)), sep="  ")
     if len(outcome.jobs) > 1:
         for m in outcome.metrics:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from benchtool.workflows.regress import Comparison, Figure
+    from benchtool.workflows.regress import Comparison
+    from benchtool.workflows.regress_figures import Figure
 
 app = typer.Typer(help="Guard measured figures against a baseline.", no_args_is_help=True)
 
@@ -110,7 +111,7 @@ def _figures(results: list[Path] | None, work: Path | None, data: Path | None, m
 
     from benchtool.core import catalog
     from benchtool.core.errors import UserError
-    from benchtool.workflows import regress
+    from benchtool.workflows.regress_figures import read_figures
 
     chosen = _names(methods)
     for name in chosen or ():
@@ -119,7 +120,7 @@ def _figures(results: list[Path] | None, work: Path | None, data: Path | None, m
         if not folder.is_dir():
             raise UserError(f"--results {folder}: no such folder")
     if results:
-        return [figure for figure in regress.read_figures(results) if chosen is None or figure.method in chosen]
+        return [figure for figure in read_figures(results) if chosen is None or figure.method in chosen]
     if work:
         return _built(work, data, chosen)
     with tempfile.TemporaryDirectory(prefix="benchtool-regress-") as folder:
@@ -130,7 +131,8 @@ def _built(work: Path, data: Path | None, chosen: list[str] | None) -> list[Figu
     """Build the mini-benchmark in `work`."""
     from benchtool.core.console import say
     from benchtool.core.errors import UserError
-    from benchtool.workflows import mini_benchmark, regress
+    from benchtool.workflows import mini_benchmark
+    from benchtool.workflows.regress_figures import read_figures
     from benchtool.workflows.steps import run_steps
 
     if data is not None and not mini_benchmark.at_hand(data):
@@ -144,7 +146,7 @@ def _built(work: Path, data: Path | None, chosen: list[str] | None) -> list[Figu
     run_steps(steps, "the mini-benchmark")
     folders = [folder for part in ("mini", "shared") if (folder := work / part / "runs").is_dir()]
     rendered = [mini_benchmark.levels(work / place) for place in mini_benchmark.RENDERED_DATA if (work / place).is_dir()]
-    return rendered + [figure for figure in regress.read_figures(folders) if chosen is None or figure.method in chosen]
+    return rendered + [figure for figure in read_figures(folders) if chosen is None or figure.method in chosen]
 
 
 def _print_json(found: Comparison) -> None:

@@ -26,7 +26,6 @@ class ModelFile:
         size: bytes, None where not established.
         sha256: of its bytes; None where not established: whoever uses such a file checks what is in it, and records its SHA-256.
         url: where it is fetched from when asked to; only with size and the whole sha256, so that nothing else can come instead.
-        torch_only: it is read by torch itself, which looks nowhere but in its own folder of checkpoints.
     """
 
     names: tuple[str, ...]
@@ -36,7 +35,6 @@ class ModelFile:
     size: int | None = None
     sha256: str | None = None
     url: str | None = None
-    torch_only: bool = False
 
 
 IQA_WEIGHTS = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights"
@@ -78,7 +76,6 @@ MODEL_FILES = {
         244_408_911,
         "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
         "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-        torch_only=True,
     ),
     "musiq": ModelFile(
         ("musiq_koniq_ckpt-e95806b9.pth",),
@@ -99,13 +96,13 @@ def cache() -> Path:
 
 
 def places() -> list[Path]:
-    """The folders searched, in order: $BENCHTOOL_MODELS, the user's cache, pyiqa's cache, $BENCHTOOL_TEST_DATA/niqe."""
+    """The folders searched, in order: $BENCHTOOL_MODELS, the user's cache, pyiqa's cache, $BENCHTOOL_TEST_DATA/niqe, torch's checkpoints."""
     found = [cache(), _torch_hub() / "pyiqa"]
     if models := os.environ.get("BENCHTOOL_MODELS"):
         found.insert(0, Path(models))
     if data := os.environ.get("BENCHTOOL_TEST_DATA"):
         found.append(Path(data) / "niqe")
-    return found
+    return [*found, _torch_hub() / "checkpoints"]
 
 
 def _user_cache() -> Path:
@@ -118,9 +115,7 @@ def _torch_hub() -> Path:
 
 def candidates(name: str) -> list[Path]:
     """Every path a model file is looked for at, in order."""
-    file = MODEL_FILES[name]
-    folders = [_torch_hub() / "checkpoints"] if file.torch_only else places()
-    return [folder / known for folder in folders for known in file.names]
+    return [folder / known for folder in places() for known in MODEL_FILES[name].names]
 
 
 def find(name: str) -> Path | None:
@@ -175,7 +170,7 @@ def fetch(name: str, download: bool = False) -> Path:
     file, found = MODEL_FILES[name], find(name)
     if found is None and not (download and file.url):
         raise UserError(_absent(name))
-    kept = candidates(name)[0] if file.torch_only else cache() / file.names[0]
+    kept = cache() / file.names[0]
     if found is None:
         _download(file, kept)
         return kept

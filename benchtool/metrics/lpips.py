@@ -6,6 +6,11 @@ It is *not* comparable with the values of other networks (VGG's are larger), nor
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 
 from benchtool.core import models
@@ -34,6 +39,25 @@ def score(output: np.ndarray, target: np.ndarray, source: None = None, variant: 
     """
     same_shape(output, target, "target")
     at_least(output, SMALLEST, "lpips")
-    models.require("alexnet")  # torchvision reads it from where torch keeps it
+    backbone = models.require("alexnet")
     options = {"net": variant, "version": "0.1", "pretrained_model_path": str(models.require("lpips"))}
-    return Score(through_pyiqa.run("lpips_arch", "LPIPS", output, target, options=options))
+    with _torch_finds(backbone):
+        return Score(through_pyiqa.run("lpips_arch", "LPIPS", output, target, options=options))
+
+
+@contextlib.contextmanager
+def _torch_finds(backbone: Path) -> Iterator[None]:
+    """Let torch find AlexNet's weights: torchvision has it look in its own folder alone, and download what is not there."""
+    import torch
+
+    name = models.MODEL_FILES["alexnet"].home.rpartition("/")[2]  # torch calls a file as its address does
+    before = torch.hub.get_dir()
+    with tempfile.TemporaryDirectory(prefix="benchtool-lpips-") as folder:
+        link = Path(folder, "checkpoints", name)
+        link.parent.mkdir()
+        link.symlink_to(backbone.resolve())
+        torch.hub.set_dir(folder)
+        try:
+            yield
+        finally:
+            torch.hub.set_dir(before)

@@ -19,7 +19,7 @@ from scipy.special import gamma
 from benchtool.core import models
 from benchtool.core.errors import UserError
 from benchtool.core.spec import MetricSpec, Score
-from benchtool.metrics import at_least, display_image
+from benchtool.metrics import display_image
 
 SPEC = MetricSpec(
     title="NIQE",
@@ -49,10 +49,9 @@ def score(output: np.ndarray, target: None = None, source: None = None, variant:
         UserError: an image too small or not 8 bit, or no model file.
     """
     display_image(output)
-    at_least(output, BLOCK, "niqe")
     height, width = (side // BLOCK * BLOCK for side in output.shape[:2])
     if height * width < 2 * BLOCK**2:
-        raise UserError(f"niqe needs at least 2 blocks of 96 x 96 pixels; the image is {output.shape[1]} x {output.shape[0]}")
+        raise UserError(f"niqe needs at least 192 x 96 or 96 x 192 pixels; the image is {output.shape[1]} x {output.shape[0]}")
     mean, covariance = _model()
     grey = _grey(output[:height, :width])
     fine, flat = _statistics(grey, BLOCK)

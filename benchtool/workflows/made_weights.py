@@ -29,10 +29,10 @@ def missing(names: Iterable[str]) -> set[str]:
 
 def made(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     """Make model files in a folder; where each lies. Left out is what cannot be made, for want of a torchvision or pyiqa that works."""
+    folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for name in sorted(names):
-        path = folder / _place(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = folder / f"made-{models.MODEL_FILES[name].names[0]}"
         try:
             MAKERS[name](path)
         except UserError:
@@ -49,21 +49,14 @@ def use(folder: Path, paths: dict[str, Path]) -> None:
         paths: what `made` returned for it.
     """
     found = {name: models.find(name) for name in models.MODEL_FILES if name not in paths}
-    os.environ["BENCHTOOL_MODELS"] = os.environ["TORCH_HOME"] = str(folder)
+    os.environ["BENCHTOOL_MODELS"] = str(folder)
     for name, path in paths.items():
         file = models.MODEL_FILES[name]
         models.MODEL_FILES[name] = replace(file, names=(path.name,), size=path.stat().st_size, sha256=sha256_file(path))
     for name, path in found.items():
         link = models.candidates(name)[0]
         if path is not None and not link.exists():
-            link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path.resolve())
-
-
-def _place(name: str) -> Path:
-    """Where a made file lies in its folder. torch has a name of its own for AlexNet's: there the hash is what refuses it."""
-    file = models.MODEL_FILES[name]
-    return Path("hub", "checkpoints", file.names[0]) if file.torch_only else Path(f"made-{file.names[0]}")
 
 
 def niqe(path: Path) -> None:

@@ -18,7 +18,10 @@ from benchtool.evaluation.means import mean
 from benchtool.evaluation.samples import eight_bit
 from benchtool.evaluation.score import Measured, score_images
 
-WHAT = {"target": "what the output should look like", "source": "the image the output was made from"}
+WHAT = {
+    "target": "what the output should look like; name it after the output",
+    "source": "the image the output was made from; name it with --source",
+}
 ROLES = tuple(WHAT)
 SUFFIXES = images.SUFFIXES + hdr_files.SUFFIXES
 
@@ -48,7 +51,8 @@ class Outcome:
         metrics: the variants asked for.
         jobs: one an image.
         scores: image name -> metric key -> what came of it.
-        unmatched: `output`, `target`, `source` -> files of that folder whose stem another folder lacks.
+        unmatched: `output`, `target`, `source` -> images of that folder whose stem another folder lacks.
+        unsupported: `output`, `target`, `source` -> files of that folder that are no images by their suffix.
         unused: `target`, `source` -> what was given though none of the metrics compares with it.
     """
 
@@ -56,6 +60,7 @@ class Outcome:
     jobs: list[Job]
     scores: dict[str, dict[str, Measured]] = field(default_factory=dict)
     unmatched: dict[str, list[Path]] = field(default_factory=dict)
+    unsupported: dict[str, list[Path]] = field(default_factory=dict)
     unused: dict[str, Path] = field(default_factory=dict)
 
     def those(self, status: str) -> list[tuple[str, str, str]]:
@@ -108,8 +113,9 @@ def measure(
     origins = (catalog.entry("metrics", metric.name).origin or {} for metric in found)
     plugins = tuple(dict.fromkeys(origin["path"] for origin in origins if "path" in origin))
     pairs, unmatched = _match(places)
+    unsupported = {role: others for role, path in places.items() if (others := [p for p in _files(path) if not _is_image(p)])}
     planned = [Job(name, files, tuple(metric.key for metric in found), plugins) for name, files in pairs.items()]
-    outcome = Outcome(found, planned, unmatched=unmatched, unused=unused)
+    outcome = Outcome(found, planned, unmatched=unmatched, unsupported=unsupported, unused=unused)
     if not output.is_dir():
         outcome.scores[planned[0].name] = measure_job(planned[0])
         return outcome
@@ -141,6 +147,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "means": {m.key: _number(outcome.mean(m)) for m in outcome.metrics},
         "excluded": {m.key: excluded for m in outcome.metrics if (excluded := outcome.excluded(m))},
         "unmatched": {role: [str(path) for path in paths] for role, paths in outcome.unmatched.items()},
+        "unsupported": {role: [str(path) for path in paths] for role, paths in outcome.unsupported.items()},
         "unused": {role: str(path) for role, path in outcome.unused.items()},
     }
 
@@ -167,7 +174,7 @@ def _check(found: Sequence[metrics.Metric], places: dict[str, Path]) -> None:
     for role in ROLES:
         needing = [metric.key for metric in found if metric.needs(role)]
         if needing and role not in places:
-            raise UserError(f"{', '.join(needing)}: compares with the {role}, {WHAT[role]}; name it with --{role}")
+            raise UserError(f"{', '.join(needing)}: compares with the {role}, {WHAT[role]}")
     for path in places.values():
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
@@ -190,14 +197,22 @@ def _match(places: dict[str, Path]) -> tuple[dict[str, dict[str, Path]], dict[st
 
 
 def _stems(folder: Path) -> dict[str, Path]:
-    """Stem -> image file, sorted, of the files directly in a folder; hidden ones are left out."""
+    """Stem -> image file, sorted, of the files directly in a folder."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-            if path.stem in found:
-                raise UserError(f"{found[path.stem]} and {path}: files are matched by their names without suffix; keep one of them")
-            found[path.stem] = path
+    for path in filter(_is_image, _files(folder)):
+        if path.stem in found:
+            raise UserError(f"{found[path.stem]} and {path}: files are matched by their names without suffix; keep one of them")
+        found[path.stem] = path
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """Those directly in a folder that are not hidden, sorted; none where it is a file."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()) if folder.is_dir() else []
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
 
 
 def _read(path: Path) -> np.ndarray | UserError:

@@ -6,94 +6,14 @@ processor sums in another order. So may any on images that another processor ren
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from benchtool.core import catalog
 from benchtool.core.errors import UserError
-from benchtool.core.files import read_json, write_json
+from benchtool.core.files import write_json
 from benchtool.core.provenance import now, version
-from benchtool.report.frame import Entry, Summary, find_runs
-
-DETERMINISTIC, TRAINED, RENDERED, ANY = "deterministic", "trained", "rendered", "*"
-TOLERANCES = {
-    DETERMINISTIC: {ANY: 1e-6},
-    TRAINED: {"psnr:rgb-u8": 0.1, "ssim:gray-uniform7": 0.005, "ssim:rgb-gauss": 0.005, "loe:full": 25.0, ANY: 0.005},
-    RENDERED: {ANY: 0.01},
-}
-Kind = Literal["deterministic", "trained", "rendered"]
-
-
-class Figure(BaseModel):
-    """The means of one evaluation, or of the levels of a dataset's images.
-
-    Attributes:
-        kind: `deterministic`: nothing was trained. `trained`: weights were, perhaps by `--smoke`. `rendered`: levels, 0..255, of
-            images that the renderer made; `mini_benchmark.levels` measures them.
-        means: metric variant -> group -> mean.
-        versions: metric variant -> version of the metric.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    method: str
-    recipe: str | None
-    options: dict[str, Any]
-    kind: Kind
-    smoke: bool
-    dataset: str
-    variant: str
-    fingerprint: str
-    split: str
-    protocol: str
-    target: str | None
-    checkpoint: str | None
-    samples: int
-    means: dict[str, dict[str, float]]
-    versions: dict[str, str]
-
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """What was measured; a baseline holds one figure of it."""
-        options = tuple(sorted((key, repr(value)) for key, value in self.options.items()))
-        data = self.dataset, self.variant, self.split
-        return self.method, self.recipe, options, self.smoke, *data, self.protocol, self.target, self.checkpoint
-
-    @property
-    def session(self) -> tuple[str, ...]:
-        """What all figures share that are measured together: the data to the byte, and how they are measured."""
-        return self.dataset, self.variant, self.fingerprint, self.split, self.protocol
-
-    def comparable(self, other: Figure) -> bool:
-        """Whether two figures of one identity are of the same images, even if another processor gave these other bytes."""
-        return self.fingerprint == other.fingerprint or self.samples == other.samples or self.kind == RENDERED
-
-    def __str__(self) -> str:
-        name = self.method if self.recipe in (None, self.method) else f"{self.method} ({self.recipe})"
-        return f"{name} on {self.dataset} ({self.variant}), {self.split}"
-
-
-class Baseline(BaseModel):
-    """`baseline.json`.
-
-    Attributes:
-        tolerances: kind -> metric variant (`*`: any other) -> largest difference of a mean, in the metric's unit.
-        made: date and versions.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    version: Literal[1] = 1
-    made: dict[str, Any]
-    tolerances: dict[Kind, dict[str, float]]
-    figures: list[Figure]
-
-    def tolerance(self, kind: str, metric: str) -> float:
-        """Of a metric variant."""
-        known = self.tolerances.get(kind, TOLERANCES[kind])
-        return known.get(metric, known.get(ANY, TOLERANCES[kind][ANY]))
+from benchtool.workflows.regress_figures import DETERMINISTIC, RENDERED, TOLERANCES, TRAINED, Baseline, Figure, read_baseline
 
 
 @dataclass(frozen=True)
@@ -126,7 +46,7 @@ class Comparison:
 
     Attributes:
         checked: number of means compared.
-        moved: those beyond their tolerance, and figures that are gone.
+        moved: those beyond their tolerance, figures that are gone, and those that more failed of.
         tolerated: those that differ by more than a deterministic figure may, yet by no more than is allowed.
         new: measured, not in the baseline.
         absent: of data that nothing was measured on.
@@ -139,54 +59,6 @@ class Comparison:
     new: list[Figure]
     absent: list[Figure]
     other_data: list[Figure]
-
-
-class _Measured(Entry):
-    means: dict[str, dict[str, float]] = {}
-
-
-class _Summary(Summary):
-    evaluations: list[_Measured] = []
-
-
-def read_figures(folders: Iterable[Path]) -> list[Figure]:
-    """The complete evaluations of the runs in `folders`.
-
-    Raises:
-        UserError: a summary is malformed, or two evaluations are of the same thing.
-    """
-    found: dict[tuple[Any, ...], tuple[Figure, Path]] = {}
-    for run in dict.fromkeys(run for top in folders for run in find_runs(Path(top))):
-        try:
-            summary = _Summary.model_validate(read_json(run / "summary.json"))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise UserError(f"{run}/summary.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-        for entry in (entry for entry in summary.evaluations if entry.complete):
-            figure = _figure(summary, entry)
-            if (other := found.setdefault(figure.identity, (figure, run)))[1] != run:
-                raise UserError(f"{run} and {other[1]}: both hold {figure}; name one of them with --results")
-    return [figure for figure, _ in sorted(found.values(), key=lambda pair: str(pair[0].identity))]
-
-
-def _figure(summary: _Summary, entry: _Measured) -> Figure:
-    versions = {metric: catalog.facts("metrics", metric.partition(":")[0]).version for metric in entry.means}
-    same = {
-        key: getattr(entry, key)
-        for key in ("dataset", "variant", "fingerprint", "split", "protocol", "target", "checkpoint", "samples", "means")
-    }
-    kind = DETERMINISTIC if summary.trained is None else TRAINED
-    smoke = summary.trained is not None and summary.trained.smoke
-    return Figure(method=summary.method, recipe=summary.recipe, options=summary.options, kind=kind, smoke=smoke, versions=versions, **same)
-
-
-def read_baseline(path: Path) -> Baseline:
-    """A baseline file; UserError where it is absent or malformed."""
-    try:
-        return Baseline.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
 
 
 def update(path: Path, figures: Sequence[Figure]) -> Baseline:
@@ -214,20 +86,19 @@ def update(path: Path, figures: Sequence[Figure]) -> Baseline:
 def compare(baseline: Baseline, figures: Sequence[Figure], methods: Sequence[str] | None = None, strict: bool = False) -> Comparison:
     """Hold measured figures against the baseline's.
 
-    A figure that is missing beside others of its own session is `moved`; one of whose session nothing was measured is `absent`.
+    A figure that is missing beside others of its session, on the same images, is `moved`; where there are no such others it is `absent`.
 
     Args:
         methods: only figures of these, and of rendered images.
         strict: allow no more where the data's bytes are others.
     """
     measured = {figure.identity: figure for figure in figures}
-    sessions = {figure.session for figure in figures}
     result = Comparison(0, [], [], [], [], [])
     for old in (figure for figure in baseline.figures if _chosen(figure, methods)):
         new = measured.get(old.identity)
         if new is not None and old.comparable(new):
             _hold(baseline, old, measured.pop(old.identity), result, strict)
-        elif old.session in sessions:
+        elif any(old.session == other.session and old.comparable(other) for other in figures):
             result.moved.append(Moved(old, "", "", None, None, None, "is no longer measured"))
         else:
             result.absent.append(old)
@@ -246,6 +117,7 @@ def _hold(baseline: Baseline, old: Figure, new: Figure, result: Comparison, stri
     # data of other bytes gives other figures: no more than a trained method's may differ
     kind = TRAINED if old.kind == DETERMINISTIC and not same_data and not strict else old.kind
     note = "; the renderer no longer gives the same images" if kind == RENDERED else "" if same_data else "; the data's bytes are others"
+    result.moved += [Moved(new, metric, "", None, None, None, why) for metric, why in _lost(old, new)]
     for metric, groups in old.means.items():
         if metric not in new.means:
             result.moved.append(Moved(new, metric, "", None, None, None, "is no longer measured"))
@@ -263,3 +135,16 @@ def _hold(baseline: Baseline, old: Figure, new: Figure, result: Comparison, stri
                     result.moved.append(Moved(new, metric, group, before, after, allowed, note))
                 elif abs(after - before) > baseline.tolerance(DETERMINISTIC, metric):
                     result.tolerated.append(Moved(new, metric, group, before, after, allowed, "" if same_data else "; other bytes"))
+
+
+def _lost(old: Figure, new: Figure) -> Iterator[tuple[str, str]]:
+    """(Metric variant, or empty for all of them; what): the mean of fewer images is another figure, however near it is."""
+    if new.samples != old.samples:
+        yield "", f"{new.samples} samples, {old.samples} in the baseline"
+    if new.failures > old.failures:
+        yield "", f"{new.failures} of {new.samples} samples failed, {old.failures} in the baseline"
+    for metric in old.means:
+        before = old.excluded.get(metric, {})
+        for why, count in new.excluded.get(metric, {}).items():
+            if count > before.get(why, 0):
+                yield metric, f"{count} scores left out of the mean ({why}), {before.get(why, 0)} in the baseline"

@@ -1,14 +1,10 @@
-"""`benchtool metrics`: files and folders measured, what cannot be measured named, model files verified before they are used."""
+"""`benchtool metrics`: files and folders measured, what cannot be measured named."""
 
 from __future__ import annotations
 
-import hashlib
-import http.server
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -18,8 +14,7 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchtool.core import catalog, models
-from benchtool.core.errors import UserError
+from benchtool.core import catalog
 from benchtool.core.images import read_image, write_image
 
 PHOTO = data.chelsea()[:60, :80]
@@ -40,15 +35,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No model file anywhere; returns the folder that will be the user's cache."""
-    for name in ("BENCHTOOL_MODELS", "BENCHTOOL_TEST_DATA", "TORCH_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "benchtool" / "models"
-
-
 def test_list(benchtool: Callable) -> None:
     done = benchtool("metrics", "list")
     assert done.code == 0 and "loe:bimef100" in done.out and re.search(r"ssim:gray-uniform7 +1 +target +higher", done.out)
@@ -60,7 +46,7 @@ def test_list(benchtool: Callable) -> None:
 
 
 def test_two_files(here: Path, benchtool: Callable) -> None:
-    done = benchtool("metrics", "measure", "out/a.png", "--target", "ref/a.tif", "--metrics", "psnr, ssim:gray-uniform7,psnr", "--json")
+    done = benchtool("metrics", "measure", "out/a.png", "ref/a.tif", "--metrics", "psnr, ssim:gray-uniform7,psnr", "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert [metric["key"] for metric in found["metrics"]] == ["psnr:rgb-u8", "ssim:gray-uniform7"]
@@ -68,28 +54,20 @@ def test_two_files(here: Path, benchtool: Callable) -> None:
     assert image["scores"]["psnr:rgb-u8"]["value"] == pytest.approx(peak_signal_noise_ratio(PHOTO, DARK), abs=1e-6)
     grey = [cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (PHOTO, DARK)]
     assert image["scores"]["ssim:gray-uniform7"]["value"] == pytest.approx(structural_similarity(*grey), abs=1e-6)
-    shown = benchtool("metrics", "measure", "out/a.png", "--target", "ref/a.tif")
+    shown = benchtool("metrics", "measure", "out/a.png", "ref/a.tif")
     assert f"{peak_signal_noise_ratio(PHOTO, DARK):.2f}" in shown.out and "ssim:rgb-gauss" in shown.out
-
-
-def test_the_second_place_is_the_target(here: Path, benchtool: Callable) -> None:
-    named = benchtool("metrics", "measure", "out", "--target", "ref", "--metrics", "psnr", "--jobs", "1", "--json")
-    placed = benchtool("metrics", "measure", "out", "ref", "--metrics", "psnr", "--jobs", "1", "--json")
-    assert placed.out == named.out and len(json.loads(placed.out)["images"]) == 3
-    both = benchtool("metrics", "measure", "out/a.png", "ref/a.tif", "--target", "ref/b.png")
-    assert both.code == 2 and both.err == "benchtool: ref/a.tif and --target ref/b.png: two targets; give one of them\n"
 
 
 def test_a_reference_nobody_compares_with_is_said_and_left_aside(here: Path, benchtool: Callable) -> None:
     """Neither read nor matched; one that is missing as well is a mistake all the same."""
-    done = benchtool("metrics", "measure", "ref", "--target", "out", "--metrics", "niqe", "--jobs", "1", "--json")
+    done = benchtool("metrics", "measure", "ref", "out", "--metrics", "niqe", "--jobs", "1", "--json")
     found = json.loads(done.out)
-    assert done.code == 0 and done.err.count("--target out is not used: none of niqe:live compares with the target\n") == 1
+    assert done.code == 0 and done.err.count("the target out is not used: none of niqe:live compares with it\n") == 1
     assert found["unused"] == {"target": "out"} and [image["name"] for image in found["images"]] == ["a", "b", "c", "e"]
     assert not found["unmatched"] and not any("target" in image for image in found["images"])
-    arguments = ("metrics", "measure", "out/a.png", "--source", "out/a.png", "--target", "ref/a.tif", "--metrics", "niqe,loe,psnr")
+    arguments = ("metrics", "measure", "out/a.png", "--source", "out/a.png", "ref/a.tif", "--metrics", "niqe,loe,psnr")
     assert "not used" not in benchtool(*arguments).err, "some metric compares with it"
-    wrong = benchtool("metrics", "measure", "out/a.png", "--target", "ref/a.tif", "--metrics", "niqe,loe")
+    wrong = benchtool("metrics", "measure", "out/a.png", "ref/a.tif", "--metrics", "niqe,loe")
     assert wrong.code == 2 and "loe:full: compares with the source, the image the output was made from; name it with --source" in wrong.err
 
 
@@ -124,13 +102,13 @@ def test_other_sizes_are_told_as_they_are_seen(here: Path, benchtool: Callable) 
 
 def test_the_source_is_another_image_than_the_target(here: Path, benchtool: Callable) -> None:
     write_image(here / "inverted.png", 255 - DARK)
-    arguments = ("metrics", "measure", "out/a.png", "--target", "ref/a.tif", "--source", "inverted.png", "--metrics", "psnr,loe", "--json")
+    arguments = ("metrics", "measure", "out/a.png", "ref/a.tif", "--source", "inverted.png", "--metrics", "psnr,loe", "--json")
     scores = json.loads(benchtool(*arguments).out)["images"][0]["scores"]
     assert scores["loe:full"]["value"] > 5000 and scores["psnr:rgb-u8"]["value"] == pytest.approx(peak_signal_noise_ratio(PHOTO, DARK))
 
 
 def test_folders(here: Path, benchtool: Callable) -> None:
-    arguments = ("metrics", "measure", "out", "--target", "ref", "--metrics", "psnr,ssim", "--jobs", "1")
+    arguments = ("metrics", "measure", "out", "ref", "--metrics", "psnr,ssim", "--jobs", "1")
     done = benchtool(*arguments, "--json")
     assert done.code == 1
     found = json.loads(done.out, parse_constant=pytest.fail)
@@ -141,15 +119,42 @@ def test_folders(here: Path, benchtool: Callable) -> None:
     assert found["means"]["psnr:rgb-u8"] == scores["a"]["value"] == pytest.approx(peak_signal_noise_ratio(PHOTO, DARK))
     assert found["excluded"] == {"psnr:rgb-u8": {"failed": 1, "infinite": 1}, "ssim:rgb-gauss": {"failed": 1}}
     assert found["unmatched"] == {"output": ["out/d.png"], "target": ["ref/e.png"]}
-    assert "2 failed:\n  c, psnr:rgb-u8: the target is 80 x 60 pixels" in done.err and "out/d.png" in done.err
+    assert found["unsupported"] == {"output": ["out/notes.txt"]}
+    assert "1 of output of a type that is not read, left out:\n  out/notes.txt\n" in done.err
+    assert "2 failed:\n  c, psnr:rgb-u8 and 1 more: the target is 80 x 60 pixels" in done.err and "out/d.png" in done.err
     shown = benchtool(*arguments)
     assert shown.code == 1 and "left out of the mean of psnr:rgb-u8: 1 failed, 1 infinite" in shown.out
     assert "inf" in shown.out and "failed" in shown.out
 
 
+def test_an_image_called_mean_is_not_the_mean(tmp_path: Path, benchtool: Callable) -> None:
+    for name, pixels in (("out/mean", DARK), ("out/other", PHOTO // 2), ("ref/mean", PHOTO), ("ref/other", PHOTO)):
+        write_image(tmp_path / f"{name}.png", pixels)
+    arguments = ("metrics", "measure", tmp_path / "out", tmp_path / "ref", "--metrics", "psnr", "--jobs", "1")
+    values = [peak_signal_noise_ratio(PHOTO, output) for output in (DARK, PHOTO // 2)]
+    shown = re.findall(r"^(mean|other) +([0-9.]+)$", benchtool(*arguments).out, re.MULTILINE)
+    assert shown == [(name, f"{value:.2f}") for name, value in zip(("mean", "other", "mean"), (*values, np.mean(values)))]
+    found = json.loads(benchtool(*arguments, "--json").out)
+    assert [image["scores"]["psnr:rgb-u8"]["value"] for image in found["images"]] == pytest.approx(values)
+    assert found["means"]["psnr:rgb-u8"] == pytest.approx(np.mean(values))
+
+
+def test_damaged_files_are_told_once_each(here: Path, benchtool: Callable) -> None:
+    """Not once a metric; what is the same for many images is told once."""
+    for name in ("a.png", "b.png"):
+        (here / "out" / name).write_bytes(b"not an image")
+    write_image(here / "out" / "e.png", PHOTO[:50])
+    done = benchtool("metrics", "measure", "out", "ref", "--metrics", "psnr,ssim,psnr:gray", "--jobs", "1")
+    assert done.code == 1
+    count, *lines = done.err[done.err.index("12 failed:") :].splitlines()
+    assert count == "12 failed:" and len(lines) == 3 and "and 1 more, psnr:rgb-u8 and 2 more: the target is 80 x 60" in lines[2]
+    for name, line in zip("ab", lines):
+        assert line.startswith(f"  {name}, psnr:rgb-u8 and 2 more: ") and f"{name}.png: not a readable image" in line
+
+
 def test_an_unreadable_file_fails_what_needs_it(here: Path, benchtool: Callable) -> None:
     (here / "ref" / "a.tif").write_bytes(b"not an image")
-    arguments = ("--target", "ref", "--source", "out", "--metrics", "psnr,loe", "--jobs", "1", "--json")
+    arguments = ("ref", "--source", "out", "--metrics", "psnr,loe", "--jobs", "1", "--json")
     done = benchtool("metrics", "measure", "out", *arguments)
     scores = json.loads(done.out)["images"][0]["scores"]
     assert scores["psnr:rgb-u8"]["status"] == "failed" and "a.tif: not a readable image" in scores["psnr:rgb-u8"]["reason"]
@@ -158,14 +163,14 @@ def test_an_unreadable_file_fails_what_needs_it(here: Path, benchtool: Callable)
 
 def test_undefined_is_not_failed(here: Path, benchtool: Callable) -> None:
     write_image(here / "dot.png", PHOTO[:1, :1])
-    done = benchtool("metrics", "measure", "dot.png", "--target", "dot.png", "--metrics", "psnr,ssim")
+    done = benchtool("metrics", "measure", "dot.png", "dot.png", "--metrics", "psnr,ssim")
     assert done.code == 0 and "1 n/a:\n  dot, ssim:rgb-gauss: ssim:rgb-gauss needs at least 11 x 11 pixels" in done.err
     assert "inf" in done.out
 
 
 def test_what_no_image_has_is_said_once(here: Path, benchtool: Callable) -> None:
     done = benchtool("metrics", "measure", "ref", "--metrics", "niqe", "--jobs", "1")
-    assert done.code == 0 and "4 n/a:\n  a and 3 more, niqe:live: niqe needs at least 96 x 96 pixels" in done.err
+    assert done.code == 0 and "4 n/a:\n  a and 3 more, niqe:live: niqe needs at least 192 x 96 or 96 x 192 pixels" in done.err
     assert "left out of the mean of niqe:live: 4 n/a" in done.out and done.err.count("niqe:live:") == 1
 
 
@@ -176,7 +181,7 @@ def test_grey_alpha_and_sixteen_bits(here: Path, benchtool: Callable) -> None:
     Image.fromarray(np.dstack([grey, grey, grey, alpha])).save("alpha.png")
     write_image(here / "deep.png", np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint16) * 257 + 100)
     for other in ("alpha.png", "deep.png"):
-        (image,) = json.loads(benchtool("metrics", "measure", "grey.png", "--target", other, "--metrics", "psnr", "--json").out)["images"]
+        (image,) = json.loads(benchtool("metrics", "measure", "grey.png", other, "--metrics", "psnr", "--json").out)["images"]
         assert image["scores"]["psnr:rgb-u8"]["value"] == "inf", other
 
 
@@ -185,14 +190,14 @@ def test_grey_alpha_and_sixteen_bits(here: Path, benchtool: Callable) -> None:
     [
         (
             ("out/a.png", "--metrics", "psnr"),
-            "psnr:rgb-u8: compares with the target, what the output should look like; name it with --target",
+            "psnr:rgb-u8: compares with the target, what the output should look like; name it after the output",
         ),
-        (("out/a.png", "--metrics", "niqe", "--target", "ref/z.tif"), "ref/z.tif: no such file or folder"),
-        (("out/a.png", "--target", "ref/a.tif", "--metrics", "pnsr"), "unknown metric 'pnsr'; did you mean 'psnr'?"),
-        (("out/a.png", "--target", "ref/a.tif", "--metrics", ","), "name at least one"),
-        (("out", "--target", "ref/a.tif"), "give files, or folders, not one of each"),
-        (("out/a.png", "--target", "ref/z.tif"), "ref/z.tif: no such file or folder"),
-        (("out", "--target", "."), "has the same name without its suffix"),
+        (("out/a.png", "--metrics", "niqe", "ref/z.tif"), "ref/z.tif: no such file or folder"),
+        (("out/a.png", "ref/a.tif", "--metrics", "pnsr"), "unknown metric 'pnsr'; did you mean 'psnr'?"),
+        (("out/a.png", "ref/a.tif", "--metrics", ","), "name at least one"),
+        (("out", "ref/a.tif"), "give files, or folders, not one of each"),
+        (("out/a.png", "ref/z.tif"), "ref/z.tif: no such file or folder"),
+        (("out", "."), "has the same name without its suffix"),
     ],
 )
 def test_refused(here: Path, benchtool: Callable, arguments: tuple[str, ...], message: str) -> None:
@@ -202,7 +207,7 @@ def test_refused(here: Path, benchtool: Callable, arguments: tuple[str, ...], me
 
 def test_two_files_of_one_stem(here: Path, benchtool: Callable) -> None:
     write_image(here / "ref" / "a.png", PHOTO)
-    done = benchtool("metrics", "measure", "out", "--target", "ref")
+    done = benchtool("metrics", "measure", "out", "ref")
     assert done.code == 2 and "ref/a.png and ref/a.tif: files are matched by their names without suffix" in done.err
 
 
@@ -219,149 +224,6 @@ def test_a_plugin_measures(here: Path, benchtool: Callable) -> None:
     assert scores["black"]["status"] == "failed" and scores["black"]["reason"] == "brightness:mean is not a number"
 
 
-# ----------------------------------------------------------------------------------------------------------- model files
-
-
-@pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """The model file `niqe` is one whose bytes are at hand."""
-    content = b"published model"
-    made = replace(models.MODEL_FILES["niqe"], size=len(content), sha256=hashlib.sha256(content).hexdigest(), url=None)
-    monkeypatch.setitem(models.MODEL_FILES, "niqe", made)
-    return content
-
-
-def test_fetch_says_which_file_to_put_where(no_models: Path, benchtool: Callable) -> None:
-    done = benchtool("metrics", "fetch")
-    assert done.code == 1
-    for word in (f"put it into {no_models}", "modelparameters.mat", "8,347 bytes", "fa2aa4d12dd9", "free use", "NRQM_model.mat"):
-        assert word in done.out
-    assert done.out.count("fa2aa4d12dd9") == done.out.count("8,347 bytes") == done.out.count("free use") == 1, "said once"
-    found = {file["name"]: file for file in json.loads(benchtool("metrics", "fetch", "--json").out)}
-    assert found["niqe"]["path"] is None and str(no_models / "modelparameters.mat") in found["niqe"]["searched"]
-    assert benchtool("metrics", "fetch", "nique").err == "benchtool: unknown model file 'nique'; did you mean 'niqe'?\n"
-
-
-def test_places_are_searched_in_order(no_models: Path, published: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """$BENCHTOOL_MODELS, the user's cache, pyiqa's cache, $BENCHTOOL_TEST_DATA/niqe."""
-    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path / "mine"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("BENCHTOOL_TEST_DATA", str(tmp_path / "data"))
-    places = [tmp_path / "mine", no_models, tmp_path / "torch" / "hub" / "pyiqa", tmp_path / "data" / "niqe"]
-    for place in reversed(places):
-        place.mkdir(parents=True)
-        (place / "niqe_modelparameters.mat").write_bytes(published)
-        assert models.require("niqe") == place / "niqe_modelparameters.mat"
-
-
-def test_fetch_copies_into_the_cache(
-    no_models: Path, published: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchtool: Callable
-) -> None:
-    monkeypatch.setenv("BENCHTOOL_TEST_DATA", str(tmp_path / "data"))
-    (tmp_path / "data" / "niqe").mkdir(parents=True)
-    (tmp_path / "data" / "niqe" / "niqe_modelparameters.mat").write_bytes(published)
-    done = benchtool("metrics", "fetch", "niqe")
-    assert done.code == 0 and done.out.startswith(f"niqe: {no_models / 'modelparameters.mat'}\n")
-    assert [(path.name, path.read_bytes()) for path in no_models.iterdir()] == [("modelparameters.mat", published)]
-    monkeypatch.delenv("BENCHTOOL_TEST_DATA")
-    assert benchtool("metrics", "fetch", "niqe").code == 0 and models.require("niqe") == no_models / "modelparameters.mat"
-
-
-def test_another_file_is_refused(
-    no_models: Path, published: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchtool: Callable
-) -> None:
-    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path / "mine"))
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "modelparameters.mat").write_bytes(published + b"!")
-    done = benchtool("metrics", "fetch", "niqe")
-    assert done.code == 1 and "its SHA-256 differs" in done.out and not no_models.exists()
-    with pytest.raises(UserError, match="SHA-256 differs"):
-        models.require("niqe")
-
-
-def test_a_file_that_cannot_be_verified_is_not_copied(
-    no_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchtool: Callable
-) -> None:
-    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path / "mine"))
-    (tmp_path / "mine").mkdir()
-    lies = tmp_path / "mine" / "NRQM_model.mat"
-    lies.write_bytes(b"bad\n")
-    own = hashlib.sha256(b"bad\n").hexdigest()
-    done = benchtool("metrics", "fetch", "nrqm")
-    assert done.code == 1 and done.out.startswith(f"nrqm: unverified: {lies} has the SHA-256 {own}, ") and not no_models.exists()
-    assert "looked for" not in done.out
-    (told,) = json.loads(benchtool("metrics", "fetch", "nrqm", "--json").out)
-    assert told["path"] is None and told["found"] == str(lies) and own in told["problem"]
-    monkeypatch.setitem(models.MODEL_FILES, "nrqm", replace(models.MODEL_FILES["nrqm"], sha256=own))
-    assert benchtool("metrics", "fetch", "nrqm").code == 0 and (no_models / "NRQM_model.mat").read_bytes() == b"bad\n"
-
-
-def test_larger_files_than_any_model_are_not_read(no_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all((file.size or 0) < models.LARGEST / 2 for file in models.MODEL_FILES.values())
-    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path))
-    with (tmp_path / "NRQM_model.mat").open("wb") as file:
-        file.truncate(models.LARGEST + 1)
-    for use in (models.require, models.fetch):
-        with pytest.raises(UserError, match="no model file has more than 1,073,741,824"):
-            use("nrqm")
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(Address, what it answers): a web server on this machine."""
-    content: dict[str, bytes] = {}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = content.get(self.path)
-            self.send_response(404 if found is None else 200)
-            self.end_headers()
-            self.wfile.write(found or b"")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{running.server_port}", content
-    running.shutdown()
-    running.server_close()
-
-
-def test_download(
-    no_models: Path, published: bytes, server: tuple[str, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch, benchtool: Callable
-) -> None:
-    address, content = server
-    monkeypatch.setitem(models.MODEL_FILES, "niqe", replace(models.MODEL_FILES["niqe"], url=f"{address}/model"))
-    wrong = {None: "HTTP Error 404", published[:-1] + b"?": "SHA-256 differs", published + b"!": "more came", published[:-1]: "14 came"}
-    for answer, message in wrong.items():
-        content.update({"/model": answer} if answer else {})
-        done = benchtool("metrics", "fetch", "niqe", "--download")
-        assert done.code == 1 and message in done.out and not no_models.exists(), message
-    content["/model"] = published
-    assert benchtool("metrics", "fetch", "niqe").code == 1, "nothing is downloaded unless asked for"
-    assert benchtool("metrics", "fetch", "niqe", "--download").code == 0
-    assert (no_models / "modelparameters.mat").read_bytes() == published
-
-
-def test_what_is_downloaded_can_be_verified() -> None:
-    for file in models.MODEL_FILES.values():
-        assert file.url is None or (file.size and len(file.sha256) == 64 and file.url.startswith("https://"))
-
-
-def test_the_documentation_names_every_variant_and_model_file() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
-    cells = [[cell.strip(" `") for cell in line.split("|")[1:4]] for line in text.splitlines() if line.startswith("| `")]
-    rows = {first: rest for first, *rest in cells}
-    for name in (name for name in catalog.names("metrics") if catalog.entry("metrics", name).origin is None):
-        spec = catalog.facts("metrics", name)
-        for variant in spec.variants:
-            expected = [", ".join(spec.needs) or "nothing", "higher" if spec.higher_is_better else "lower"]
-            assert rows[f"{name}:{variant}"] == expected, f"{name}:{variant}"
-    for file in models.MODEL_FILES.values():
-        assert file.names[0] in rows and (file.sha256 or "not established") in text
-
-
 def test_radiance_files_for_the_hdr_metrics(tmp_path: Path, benchtool: Callable) -> None:
     """Read as linear floats, alone and in folders beside TIFFs."""
     linear = ((PHOTO / 255) ** 2.2).astype(np.float32)
@@ -373,9 +235,7 @@ def test_radiance_files_for_the_hdr_metrics(tmp_path: Path, benchtool: Callable)
     stored = [read_image(tmp_path / folder / "a.hdr").astype(float) for folder in ("out", "ref")]
     expected = peak_signal_noise_ratio(*stored, data_range=1)
     for out, ref in (("out/a.hdr", "ref/a.hdr"), ("out", "ref")):
-        done = benchtool(
-            "metrics", "measure", tmp_path / out, "--target", tmp_path / ref, "--metrics", "psnr-l,psnr", "--jobs", "1", "--json"
-        )
+        done = benchtool("metrics", "measure", tmp_path / out, tmp_path / ref, "--metrics", "psnr-l,psnr", "--jobs", "1", "--json")
         assert done.code == 0, done.err
         scores = json.loads(done.out)["images"][0]["scores"]
         assert scores["psnr-l:linear"]["value"] == pytest.approx(expected, abs=1e-4) and scores["psnr:rgb-u8"]["status"] == "n/a"

@@ -172,7 +172,7 @@ def measure(tmp_path: Path, benchtool: Callable) -> Callable[..., dict]:
     """`measure("out", "ref")`: every metric of files or folders against one reference; image -> key -> score."""
 
     def run(output: str, reference: str) -> dict:
-        where = ("--target", tmp_path / reference, "--source", tmp_path / reference)
+        where = (tmp_path / reference, "--source", tmp_path / reference)
         done = benchtool("metrics", "measure", tmp_path / output, *where, "--metrics", ",".join(KEYS), "--jobs", "1", "--json")
         assert done.out, done.err
         found = {image["name"]: image["scores"] for image in json.loads(done.out, parse_constant=pytest.fail)["images"]}

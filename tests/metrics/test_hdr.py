@@ -158,7 +158,7 @@ def test_every_variant_is_tested_and_another_number() -> None:
 def test_float_files_on_the_command_line(tmp_path: Path, benchtool: Callable) -> None:
     write_image(tmp_path / "output.tif", OUTPUT)
     write_image(tmp_path / "target.tif", TARGET)
-    arguments = (tmp_path / "output.tif", "--target", tmp_path / "target.tif", "--metrics", "psnr-mu,ssim-l,psnr", "--json")
+    arguments = (tmp_path / "output.tif", tmp_path / "target.tif", "--metrics", "psnr-mu,ssim-l,psnr", "--json")
     done = benchtool("metrics", "measure", *arguments)
     scores = json.loads(done.out)["images"][0]["scores"]
     assert scores["psnr-mu:mu5000"]["value"] == pytest.approx(score("psnr-mu")) and scores["ssim-l:linear"]["value"] == score("ssim-l")

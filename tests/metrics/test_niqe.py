@@ -65,14 +65,14 @@ def test_alpha_is_the_nearest_on_the_grid() -> None:
 
 
 def test_refused(model: Path) -> None:
-    with pytest.raises(UserError, match="at least 96"):
-        niqe.score(np.zeros((95, 200, 3), np.uint8))
-    noise = np.random.default_rng(0).integers(0, 256, (96, 192, 3), dtype=np.uint8)
-    with pytest.raises(UserError, match="at least 2 blocks of 96 x 96 pixels; the image is 191 x 96"):
-        niqe.score(noise[:, :191])
-    assert niqe.score(noise).facts["blocks"] == 2
+    noise = np.random.default_rng(0).integers(0, 256, (191, 192, 3), dtype=np.uint8)
+    for height, width in ((1, 1), (95, 192), (96, 96), (96, 191), (191, 95), (191, 191)):
+        with pytest.raises(UserError, match=f"^niqe needs at least 192 x 96 or 96 x 192 pixels; the image is {width} x {height}$"):
+            niqe.score(noise[:height, :width])
+    for smallest in (noise[:96], noise[:96].transpose(1, 0, 2)):
+        assert niqe.score(smallest).facts["blocks"] == 2
     with pytest.raises(UserError, match="8-bit"):
-        niqe.score(noise.astype(np.float32))
+        niqe.score(noise[:96].astype(np.float32))
 
 
 def test_the_model_file_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,14 @@
-"""Metrics through pyiqa: what they ask of it, what they say without it, and its own values where it works."""
+"""Metrics through pyiqa: what they ask of it, and what they say without it or a model file; `test_pyiqa_values.py` has their values."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import re
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,37 +20,13 @@ from skimage import data
 from benchtool import metrics
 from benchtool.core import models
 from benchtool.core.errors import UserError
-from benchtool.core.images import read_image, write_image
-from benchtool.metrics import ma, optional, pi, through_pyiqa, vif
+from benchtool.core.images import write_image
 from benchtool.workflows import made_weights
 
 PHOTO = data.astronaut()[:128, 100:260].copy()
 DARK = (PHOTO * 0.6).astype(np.uint8)
+pytestmark = pytest.mark.usefixtures("fresh")
 KEYS = ("vif", "vif:output-reference", "vif-source", "vif-source:source-reference", "lpips", "ma", "ma:pirm", "pi", "musiq")
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """Nothing is remembered from test to test."""
-    for cache in (through_pyiqa._build, optional.module):
-        cache.cache_clear()
-    yield
-    for cache in (through_pyiqa._build, optional.module):
-        cache.cache_clear()
-
-
-@pytest.fixture
-def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every model file lies in a folder, and is of the published bytes as far as anybody checks; Ma's forests are made ones."""
-    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    for name, file in models.MODEL_FILES.items():
-        monkeypatch.setitem(models.MODEL_FILES, name, replace(file, sha256=None))
-        place = models.candidates(name)[0]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(b"")
-    made_weights.nrqm(tmp_path / "NRQM_model.mat", trees=1, levels=2)
-    return tmp_path
 
 
 class Fake:
@@ -103,6 +78,33 @@ def test_weights_are_named_and_only_tensors_read(fake: type[Fake], own_models: P
     assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
     printed = capfd.readouterr()
     assert printed.out == "" and "Loading" in printed.err, "standard output is for results"
+
+
+@pytest.mark.parametrize("place", ["mine", "cache/benchtool/models", "torch/hub/pyiqa", "data/niqe", "torch/hub/checkpoints"])
+def test_alexnet_is_handed_to_torch(place: str, fake: type[Fake], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From wherever model files may lie: torch, asked as torchvision asks it, looks for it in its own folder alone. Nothing is written."""
+    import torch
+
+    for name, folder in (
+        ("BENCHTOOL_MODELS", "mine"),
+        ("XDG_CACHE_HOME", "cache"),
+        ("TORCH_HOME", "torch"),
+        ("BENCHTOOL_TEST_DATA", "data"),
+    ):
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    (tmp_path / place).mkdir(parents=True)
+    for name in ("alexnet", "lpips"):
+        path = tmp_path / place / models.MODEL_FILES[name].names[0]
+        torch.save({"of": torch.full((3,), 7.0)}, path)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        monkeypatch.setitem(models.MODEL_FILES, name, replace(models.MODEL_FILES[name], sha256=sha256))
+    there, found, before = sorted(tmp_path.rglob("*")), [], torch.hub.get_dir()
+    address = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+    monkeypatch.setattr(Fake, "eval", lambda self: found.append(torch.hub.load_state_dict_from_url(address, progress=False)) or self)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("torch would have downloaded it"))
+    metrics.find("lpips").score(DARK, target=PHOTO)
+    assert [weights["of"].tolist() for weights in found] == [[7, 7, 7]]
+    assert sorted(tmp_path.rglob("*")) == there and torch.hub.get_dir() == before
 
 
 def test_pi_is_of_shaved_luma_throughout(fake: type[Fake], own_models: Path) -> None:
@@ -209,11 +211,8 @@ def test_without_model_files(key: str, file: str, tmp_path: Path, monkeypatch: p
 
 
 def test_a_wrong_model_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    place = models.candidates("alexnet")[0]
-    assert place == tmp_path / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth", "torch looks nowhere else"
-    place.parent.mkdir(parents=True)
-    place.write_bytes(b"something else")
+    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path))
+    (tmp_path / "alexnet-owt-7be5be79.pth").write_bytes(b"something else")
     with pytest.raises(UserError, match="SHA-256 differs"):
         metrics.find("lpips").score(DARK, target=PHOTO)
 
@@ -239,167 +238,12 @@ def test_vif_is_never_a_value_that_is_no_number(value: float, fake: type[Fake], 
         metrics.find("vif").score(DARK, target=PHOTO)
 
 
-def test_vif_statistics_are_those_of_the_paper() -> None:
-    """Against NumPy, window by window; of a band of 20 x 31, in strips."""
-    import torch
-
-    band = np.random.default_rng(0).standard_normal((20, 31)).cumsum(axis=1) + 5
-    used = band[:18, :30]
-    windows = np.array([used[y : y + 3, x : x + 3].ravel() for y in range(16) for x in range(28)])
-    covariance = np.cov(windows, rowvar=False, ddof=0)
-    blocks = np.array([[used[y : y + 3, x : x + 3].ravel() for x in range(0, 30, 3)] for y in range(0, 18, 3)])
-    expected = np.einsum("yxi,ij,yxj->yx", blocks, np.linalg.inv(covariance), blocks) / 9
-    for strip in (4, vif.STRIP):
-        with pytest.MonkeyPatch.context() as changed:
-            changed.setattr(vif, "STRIP", strip)
-            multipliers, eigenvalues = vif.statistics(torch.from_numpy(band))
-        np.testing.assert_allclose(multipliers, expected, rtol=1e-8)
-        np.testing.assert_allclose(eigenvalues, np.linalg.eigvalsh(covariance), rtol=1e-8)
-
-
-def test_vif_statistics_of_smooth_bands_are_not_negative() -> None:
-    """One direction in nine, as single precision stores it, and none at all."""
-    import torch
-
-    ramp = torch.arange(60, dtype=torch.float32).repeat(60, 1) / 7
-    for band in (ramp, ramp.T, torch.zeros(60, 60), torch.full((60, 60), 1e-6)):
-        multipliers, eigenvalues = vif.statistics(band)
-        assert multipliers.isfinite().all() and (multipliers >= 0).all() and (eigenvalues >= 0).all()
-
-
 def test_the_rest_works_where_pyiqa_cannot_be_imported(tmp_path: Path, broken: Callable, benchtool: Callable) -> None:
     """The scores through it are n/a with the reason, the others are there, exit code 0."""
     broken("RuntimeError('operator torchvision::nms does not exist')")
     write_image(tmp_path / "dark.png", DARK)
     write_image(tmp_path / "photo.png", PHOTO)
-    done = benchtool("metrics", "measure", tmp_path / "dark.png", "--target", tmp_path / "photo.png", "--metrics", "psnr,vif", "--json")
+    done = benchtool("metrics", "measure", tmp_path / "dark.png", tmp_path / "photo.png", "--metrics", "psnr,vif", "--json")
     scores = json.loads(done.out)["images"][0]["scores"]
     assert done.code == 0 and scores["psnr:rgb-u8"]["status"] == "ok"
     assert scores["vif:target-reference"]["status"] == "n/a" and "torchvision::nms" in scores["vif:target-reference"]["reason"]
-
-
-# ------------------------------------------------------------------------------------------------- where pyiqa itself works
-
-
-@pytest.fixture
-def pyiqa() -> types.ModuleType:
-    found = optional.module("pyiqa")
-    if isinstance(found, str):
-        pytest.skip(f"needs a working pyiqa: {found}")
-    return found
-
-
-def test_vif(pyiqa: types.ModuleType) -> None:
-    import torch
-
-    reference, judged = (torch.from_numpy(image).permute(2, 0, 1)[None] / 255 for image in (PHOTO, DARK))
-    theirs = float(pyiqa.create_metric("vif", device="cpu")(judged, reference))
-    assert metrics.find("vif").score(DARK, target=PHOTO).value == pytest.approx(theirs, abs=5e-4), "theirs is in single precision"
-    assert 0.4 < theirs < 0.9 and metrics.find("vif:output-reference").score(DARK, target=PHOTO).value > 1.1, "contrast gained is above 1"
-    assert metrics.find("vif").score(PHOTO, target=PHOTO).value == pytest.approx(1, abs=1e-4)
-    smallest = PHOTO[: vif.SMALLEST, : vif.SMALLEST]
-    assert 0 < metrics.find("vif").score((smallest * 0.6).astype(np.uint8), target=smallest).value < 1
-
-
-def test_vif_of_smooth_references(pyiqa: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where pyiqa by itself says nan, the value is that of its sums in double precision throughout."""
-    import cv2
-    import torch
-
-    whole = data.astronaut()[:300, :300].copy()
-    smooth = cv2.GaussianBlur(whole, (0, 0), 3)
-    assert np.isnan(through_pyiqa.run("vif_arch", "VIF", whole, smooth))
-    value = metrics.find("vif").score(whole, target=smooth).value
-    judged, reference = (torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255 for image in (whole, smooth))
-    network = optional.module("pyiqa.archs.vif_arch").VIF()
-    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    assert value == pytest.approx(float(network(judged, reference)), abs=5e-4) and 0.4 < value < 0.6
-
-
-def test_niqe_inside_pi_is_another(pyiqa: types.ModuleType, real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On LIVE's images: luma and 4 pixels shaved, where their MATLAB code says 5.0290 and 2.6571 of grey."""
-    monkeypatch.setenv("BENCHTOOL_MODELS", str(real_data / "niqe"))
-    for name, expected in (("image1", 5.9754), ("image4", 2.8113)):
-        assert pi.niqe_of_luma(read_image(real_data / "niqe" / f"{name}.bmp")) == pytest.approx(expected, abs=1e-4)
-    with pytest.raises(UserError, match="undefined: the image is too flat"):
-        pi.niqe_of_luma(np.full((200, 300, 3), 255, np.uint8))
-
-
-def test_ma_and_pi_on_a_made_forest(pyiqa: types.ModuleType, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The published forests are not ours to ship; with made ones the parts fit together, down to the smallest image."""
-    made_weights.nrqm(tmp_path / "NRQM_model.mat", trees=1, levels=2)
-    values = [forest["value"].item().ravel()[1:] for forest in loadmat(tmp_path / "NRQM_model.mat")["model"]["rf"].item().ravel()]
-    monkeypatch.setenv("BENCHTOOL_MODELS", str(tmp_path))
-    monkeypatch.setenv("BENCHTOOL_TEST_DATA", str(real_data))
-    monkeypatch.setitem(models.MODEL_FILES, "nrqm", replace(models.MODEL_FILES["nrqm"], sha256=None))
-    photo = data.astronaut()[: pi.SMALLEST, : pi.SMALLEST + 96].copy()
-    scored = metrics.find("pi").score(photo)
-    alone = metrics.find("ma:pirm").score(photo)
-    assert scored.facts == {"ma": alone.value, "niqe": pi.niqe_of_luma(photo), **alone.facts}
-    assert scored.value == pytest.approx((10 - scored.facts["ma"] + scored.facts["niqe"]) / 2)
-    for flat in (0, 255):
-        with pytest.raises(UserError, match="undefined: the image is too flat"):
-            metrics.find("ma").score(np.full((ma.SMALLEST, ma.SMALLEST, 3), flat, np.uint8))
-    for variant in ("nrqm", "pirm"):
-        value = metrics.find(f"ma:{variant}").score(photo[: ma.SMALLEST, : ma.SMALLEST]).value
-        assert any(value == pytest.approx(0.4 + 0.3 * a + 0.2 * b + 0.5 * c, rel=1e-5) for a, b, c in itertools.product(*values))
-
-
-def test_lpips_on_made_weights(pyiqa: types.ModuleType, own_models: Path) -> None:
-    """The published weights are not ours to ship; with random ones it is the distance of the features that they define."""
-    import torch
-    from torchvision.models import alexnet
-
-    for name in ("alexnet", "lpips"):
-        made_weights.MAKERS[name](models.candidates(name)[0])
-    network, weights = alexnet(), list(torch.load(models.candidates("lpips")[0]).values())
-    network.load_state_dict(torch.load(models.candidates("alexnet")[0]))
-
-    def features(image: np.ndarray) -> list[torch.Tensor]:
-        x = torch.from_numpy(image).permute(2, 0, 1)[None] / 127.5 - 1
-        x = (x - torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1)) / torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1)
-        found = []
-        for number, layer in enumerate(network.features.eval()):
-            x = layer(x)
-            if number in (1, 4, 7, 9, 11):
-                found.append(x / x.norm(dim=1, keepdim=True).clamp_min(1e-10))
-        return found
-
-    with torch.inference_mode():
-        pairs = zip(features(DARK), features(PHOTO), weights)
-        expected = sum(float(((one - other) ** 2 * weight).sum(dim=1).mean()) for one, other, weight in pairs)
-    assert metrics.find("lpips").score(DARK, target=PHOTO).value == pytest.approx(expected, rel=1e-4) and expected > 0
-    assert metrics.find("lpips").score(PHOTO, target=PHOTO).value == 0
-    assert metrics.find("lpips").score(DARK[:32, :32], target=PHOTO[:32, :32]).value > 0
-
-
-def test_musiq_on_made_weights(pyiqa: types.ModuleType, own_models: Path) -> None:
-    """As LPIPS: random weights, read from the file and used."""
-    import torch
-
-    made_weights.musiq(models.candidates("musiq")[0])
-    network = optional.module("pyiqa.archs.musiq_arch").MUSIQ(pretrained=False).eval()
-    network.load_state_dict(torch.load(models.candidates("musiq")[0]))
-    with torch.inference_mode():
-        expected = float(network(torch.from_numpy(PHOTO).permute(2, 0, 1)[None] / 255))
-    assert metrics.find("musiq").score(PHOTO).value == pytest.approx(expected, abs=1e-5)
-    assert metrics.find("musiq").score(DARK).value != pytest.approx(expected, abs=1e-3)
-    assert np.isfinite(metrics.find("musiq").score(PHOTO[:1, :1]).value)
-
-
-@pytest.mark.parametrize("name", ["alexnet", "lpips"])
-def test_weights_cannot_run_code(name: str, pyiqa: types.ModuleType, own_models: Path) -> None:
-    import pickle
-
-    import torch
-    from torchvision.models import alexnet
-
-    class Harm:
-        def __reduce__(self) -> tuple:
-            return Path.touch, (own_models / "harmed",)
-
-    torch.save(alexnet().state_dict(), models.candidates("alexnet")[0])
-    torch.save({"lin0.model.1.weight": Harm()}, models.candidates(name)[0])
-    with pytest.raises(pickle.UnpicklingError):
-        metrics.find("lpips").score(DARK, target=PHOTO)
-    assert not (own_models / "harmed").exists()

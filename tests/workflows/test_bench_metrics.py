@@ -88,10 +88,9 @@ def test_made_weights_are_refused_by_scores(tmp_path: Path, monkeypatch: pytest.
     assert made_weights.missing(models.MODEL_FILES) == {"nrqm", "lpips", "musiq", "alexnet"}
     folder = tmp_path / "made"
     paths = made_weights.made(folder, made_weights.missing(models.MODEL_FILES))
-    for variable in ("BENCHTOOL_MODELS", "TORCH_HOME"):
-        monkeypatch.setenv(variable, str(folder))
+    monkeypatch.setenv("BENCHTOOL_MODELS", str(folder))
     for name in paths:
-        with pytest.raises(UserError, match="SHA-256 differs" if name == "alexnet" else "not found"):
+        with pytest.raises(UserError, match="not found"):
             models.require(name)
     monkeypatch.setenv("BENCHTOOL_MODELS", str(own.parent))
     monkeypatch.setattr(models, "MODEL_FILES", dict(models.MODEL_FILES))

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import small_data
-import yaml
 from made_runs import write_run
 from PIL import Image
 
 from benchtool.core import catalog
 from benchtool.core.images import write_image
 from benchtool.workflows import mini_benchmark, steps
-from benchtool.workflows.regress import Figure, compare, read_baseline, read_figures, update
+from benchtool.workflows.regress import compare, update
+from benchtool.workflows.regress_figures import Figure, read_baseline, read_figures
 
 MEANS = {"psnr:rgb-u8": {"all": 20.0, "under": 19.0}, "ssim:gray-uniform7": {"all": 0.8, "under": 0.7}}
-ROOT = catalog.PACKAGE.parent
-WORKFLOWS = ROOT / ".github" / "workflows"
 SMOKE = {"dataset": "me", "variant": "sample", "smoke": True}
 
 
@@ -51,6 +46,12 @@ def psnr(value: float, **changes: object) -> Figure:
         (psnr(20.0), psnr(20.05, fingerprint="other"), 0),
         (psnr(20.0), psnr(20.2, fingerprint="other"), 1),
         (psnr(20.0), psnr(20.0, versions={"psnr:rgb-u8": "2"}), 1),
+        (psnr(20.0, kind="trained"), psnr(20.05, kind="trained", failures=25), 1),
+        (psnr(20.0, failures=2), psnr(20.0, failures=1), 0),
+        (psnr(20.0), psnr(20.0, excluded={"psnr:rgb-u8": {"n/a": 1}}), 1),
+        (psnr(20.0, excluded={"psnr:rgb-u8": {"infinite": 2}}), psnr(20.0, excluded={"psnr:rgb-u8": {"infinite": 2}}), 0),
+        (psnr(20.0, excluded={"psnr:rgb-u8": {"infinite": 2}}), psnr(20.0, excluded={"psnr:rgb-u8": {"failed": 2}}), 1),
+        (psnr(20.0), psnr(20.0, samples=4), 1),
         (figure(), psnr(20.0), 1),
         (psnr(20.0), figure(means={"psnr:rgb-u8": {"all": 20.0}}), 1),
     ],
@@ -83,11 +84,36 @@ def test_strict_excuses_no_bytes(tmp_path: Path) -> None:
 
 def test_other_data_of_the_same_name_is_no_alarm(tmp_path: Path) -> None:
     baseline = update(tmp_path / "baseline.json", [figure(), figure(method="he"), figure(method="sid")])
-    found = compare(baseline, [figure(), figure(method="gc", fingerprint="mine"), psnr(3.0, method="he", fingerprint="mine", samples=90)])
-    assert [str(one) for one in found.moved] == [f"{name} on me (sample), test: is no longer measured" for name in ("he", "sid")]
-    for mine in ({"fingerprint": "mine"}, {"protocol": "enc-y"}):
-        found = compare(baseline, [figure(method="gc", **mine), psnr(3.0, method="he", samples=90, **mine)])
+    for mine in ({"fingerprint": "mine", "samples": 90}, {"protocol": "enc-y"}, {"split": "train"}, {"variant": "own"}):
+        others = [figure(method="gc", **mine), psnr(3.0, method="he", **mine)]
+        found = compare(baseline, [figure(), *others])
+        assert [str(one) for one in found.moved] == [f"{name} on me (sample), test: is no longer measured" for name in ("he", "sid")]
+        found = compare(baseline, others)
         assert not found.moved and not found.checked and len(found.absent) == 3 and len(found.new) == 2
+
+
+@pytest.mark.parametrize("fingerprint", ["f", "another processor's"])
+def test_a_method_that_vanishes_is_missed(tmp_path: Path, fingerprint: str) -> None:
+    """Whatever the bytes that this processor rendered; of data that nothing was measured on nothing is missed."""
+    baseline = update(tmp_path / "baseline.json", [figure(), figure(method="he"), figure(method="he", dataset="brackets")])
+    found = compare(baseline, [figure(fingerprint=fingerprint)])
+    assert [str(one) for one in found.moved] == ["he on me (sample), test: is no longer measured"]
+    assert [one.dataset for one in found.absent] == ["brackets"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "allowed"),
+    [
+        ("psnr:rgb-u8", 0.1), ("psnr:gray", 0.1), ("psnr-mu:ntire", 0.1), ("pu21-psnr:absolute", 0.1), ("ssim:matlab", 0.005),
+        ("niqe:live", 0.005), ("loe:full", 25), ("loe:bimef100", 25), ("loe:npe50", 6.25), ("gone:plugin", 0.005),
+    ],
+)  # fmt: skip
+def test_what_a_trained_method_may_move(tmp_path: Path, metric: str, allowed: float) -> None:
+    """By the metric's unit where the variant has no tolerance of its own; nothing trained gives the same figure to 1e-6."""
+    baseline = update(tmp_path / "baseline.json", [figure()])
+    assert baseline.tolerance("trained", metric) == allowed and baseline.tolerance("deterministic", metric) == 1e-6
+    baseline.tolerances["trained"] |= {metric: 0.3}
+    assert baseline.tolerance("trained", metric) == 0.3
 
 
 def test_figures_come_and_go(tmp_path: Path) -> None:
@@ -128,6 +154,21 @@ def test_through_the_command_line(benchtool: Callable, tmp_path: Path) -> None:
     moved, tolerated = done.out.split("1 within what is allowed, yet not the same:")
     assert "sid on me (sample), test, psnr:rgb-u8, all" in moved and "sid on me (sample), test, psnr:rgb-u8, under" in tolerated
     assert json.loads(benchtool("regress", "check", *arguments, "--methods", "clahe", "--json").out)["checked"] == 4
+
+
+def test_failures_are_read_and_told(benchtool: Callable, tmp_path: Path) -> None:
+    """They fail the check though the means of what is left have not moved."""
+    runs, baseline = tmp_path / "runs", tmp_path / "baseline.json"
+    arguments = ["--results", runs, "--baseline", baseline]
+    write_run(runs / "clahe", means={**MEANS, "psnr:rgb-u8": {"all": 20.0, "under": None}}, excluded={"psnr:rgb-u8": {"infinite": 12}})
+    assert benchtool("regress", "update", *arguments).code == 0 and benchtool("regress", "check", *arguments).code == 0
+    (kept,) = read_baseline(baseline).figures
+    assert (kept.failures, kept.excluded, kept.means["psnr:rgb-u8"]) == (0, {"psnr:rgb-u8": {"infinite": 12}}, {"all": 20.0})
+    write_run(runs / "clahe", means=MEANS, failures=25, excluded={"psnr:rgb-u8": {"infinite": 12, "failed": 25}})
+    done = benchtool("regress", "check", *arguments)
+    assert done.code == 1 and "2 moved" in done.out
+    assert "\n  clahe on me (sample), test: 25 of 30 samples failed, 0 in the baseline\n" in done.out
+    assert "\n  clahe on me (sample), test, psnr:rgb-u8: 25 scores left out of the mean (failed), 0 in the baseline\n" in done.out
 
 
 def test_nothing_checked_is_an_error(benchtool: Callable, tmp_path: Path) -> None:
@@ -246,51 +287,3 @@ def test_the_committed_baseline_holds(benchtool: Callable, tmp_path: Path, reque
     done = benchtool("regress", "check", "--work", tmp_path / "a work", *data, "--methods", ",".join(sorted(chosen)))
     assert done.code == 0, done.out + done.err
     assert {f.method for f in read_figures([tmp_path / "a work"])} == chosen
-
-
-def commands(name: str) -> tuple[list[str], list[str]]:
-    """The `benchtool` lines of a workflow: those its comments show (without what may stand in their place), and those it runs."""
-    if not WORKFLOWS.is_dir():
-        pytest.skip("the workflows are in the repository alone")
-    text = (WORKFLOWS / name).read_text()
-    (job,) = yaml.safe_load(text)["jobs"].values()
-    lines = [line for step in job["steps"] for line in step.get("run", "").splitlines()]
-    shown = re.findall(r"^#   (benchtool .*)$", text, re.MULTILINE)
-    return shown, [line for line in lines if line.startswith("benchtool ")]
-
-
-@pytest.mark.parametrize("name", ["regress.yml", "self-check.yml"])
-def test_commands_of_the_workflows_exist(benchtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(catalog, "_plugins", [])
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "docs" / "examples" / "enc_plugin.py", "my_method.py")
-    shown, run = commands(name)
-    assert any(line.startswith("benchtool regress check") for line in run)
-    for line in (*shown, *run):
-        done = benchtool(*shlex.split(line)[1:], "--help")
-        assert done.code == 0, f"{line}: {done.err}"
-
-
-def test_the_sample_workflow_needs_nothing_of_this_repository() -> None:
-    shown, run = commands("regress.yml")
-    text = (WORKFLOWS / "regress.yml").read_text()
-    assert (
-        f"pip install git+{(address := 'https://github.com/benchtool/benchtool')}" in text
-        and address in (ROOT / "pyproject.toml").read_text()
-    )
-    assert "requirements.lock" not in text and " -e ." not in text
-    assert "benchtool regress check --results runs --baseline baseline.json" in run
-    assert [line for line in shown if "my" not in line] == [*run[:-1], run[-1].replace("check", "update")], "first, the same but `update`"
-
-
-@pytest.mark.slow
-def test_the_sample_workflow_runs_as_it_stands(benchtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    shown, run = commands("regress.yml")
-    *before, check = (shlex.split(line)[1:] for line in run)
-    for arguments in before:
-        assert benchtool(*arguments).code == 0
-    assert benchtool(*check).code == 2, "no baseline yet"
-    assert benchtool(*shlex.split(next(line for line in shown if "regress update" in line))[1:]).code == 0
-    done = benchtool(*check)
-    assert done.code == 0 and "12 figures checked" in done.out and "0 moved" in done.out, done.out + done.err
