@@ -11,7 +11,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
+
+from benchtool.core.images import floats
+from benchtool.core.recipe_stage import Reject
 
 AUGMENTATIONS = {  # in the order in which they are drawn and applied, to H x W x C; each with probability 1/2
     "hflip": lambda a: a[:, ::-1],
@@ -19,6 +23,9 @@ AUGMENTATIONS = {  # in the order in which they are drawn and applied, to H x W 
     "rot180": lambda a: a[::-1, ::-1],
     "rot90": lambda a: np.rot90(a),
 }
+
+
+DRAWS = 200  # of a window whose crops are rejected
 
 
 class Pixels(Protocol):
@@ -44,6 +51,19 @@ def draw_window(draw: np.random.Generator, size: tuple[int, int], patch: int | N
     corner = [int(draw.integers(0, whole - part + 1)) for whole, part in zip(size, side)]
     chances = draw.random(len(AUGMENTATIONS)) < 0.5  # all are drawn: one more in `augment` changes no other
     return Window(*corner, *side, tuple(name for name, chance in zip(AUGMENTATIONS, chances) if chance and name in augment))
+
+
+def rejected(crop: np.ndarray, reject: Reject) -> bool:
+    """Whether a crop, H x W x 3, is too dark, too bright or too flat: the means of its values and of its gradient's magnitude.
+
+    As MSEC's released extraction of patches: Sobel's filter on grey, with borders repeated.
+    """
+    values = floats(np.ascontiguousarray(crop))
+    if not reject.dark <= values.mean() <= reject.bright:
+        return True
+    grey = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)
+    slopes = [cv2.Sobel(grey, cv2.CV_32F, *axis, borderType=cv2.BORDER_REPLICATE) for axis in ((1, 0), (0, 1))]
+    return bool(np.hypot(*slopes).mean() < reject.flat)
 
 
 def turned(pixels: np.ndarray, turns: Sequence[str]) -> np.ndarray:

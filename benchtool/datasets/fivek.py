@@ -21,6 +21,7 @@ from benchtool.datasets.exposure_stacks import pictures
 from benchtool.datasets.me_split import is_fivek, published_splits
 from benchtool.datasets.paired_folders import required, subfolder
 from benchtool.datasets.prepare import Draft, File, Layout, place
+from benchtool.datasets.seeded_split import with_validation
 
 SPEC = DatasetSpec(
     title="MIT-Adobe FiveK",
@@ -79,10 +80,15 @@ class Options:
     Attributes:
         split: `4500-500`, the first 4,500 photographs for training and the rest for testing, or `me`, ME's published lists.
         expert: default target, `a` to `e`.
+        val: training photographs to keep for validation, of which `4500-500` has none: as papers have it, all 4,500 are trained on unless
+            asked (Task-mix keeps some of its own).
+        seed: of that draw.
     """
 
     split: Literal["4500-500", "me"] = "4500-500"
     expert: Literal["a", "b", "c", "d", "e"] = "c"
+    val: int = 0
+    seed: int = 0
 
 
 def layout(src: Path, options: Options) -> Layout:
@@ -109,6 +115,7 @@ def layout(src: Path, options: Options) -> Layout:
         files = tuple(File(found[photo].relative_to(src).as_posix(), role) for role, found in targets.items() if photo in found)
         if files and (split := _split_of(photo, options)):
             drafts.append(Draft(photo, photo, split, (File(path.relative_to(src).as_posix()),), files))
+    drafts = with_validation(drafts, options.val, options.seed)
     notes = [f"{len(drafts):,} of {PHOTOGRAPHS:,} photographs, split {options.split}"]
     if unlisted := sum(_split_of(photo, options) is None for photo in shown):
         notes.append(f"{unlisted:,} photographs are in none of ME's lists, and left out")
@@ -125,7 +132,7 @@ def view(src: Path, out: Path, options: Options) -> Dataset:
     me = open_dataset(src)
     if me.facts.name != "me":
         raise UserError(f"{src}: is the dataset '{me.facts.name}'; FiveK is made from folders or from an ME dataset")
-    samples = list(_at_zero(me.samples, f"expert_{options.expert}", options))
+    samples = with_validation(list(_at_zero(me.samples, f"expert_{options.expert}", options)), options.val, options.seed)
     if not samples:
         raise UserError(f"{src}: no photograph in it has a 0 EV image and a target of expert {options.expert}")
     facts = Facts(

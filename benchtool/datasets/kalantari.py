@@ -6,7 +6,6 @@ darkest shot is `(shot / 65535) ** 2.2 / 2 ** (stops - stops of the darkest)`.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from benchtool.core.spec import DatasetSpec, Source
 from benchtool.datasets.exposure_stacks import pictures
 from benchtool.datasets.paired_folders import required, subfolder
 from benchtool.datasets.prepare import Draft, File, Layout
-from benchtool.datasets.seeded_split import seeded_split
+from benchtool.datasets.seeded_split import with_validation
 
 SPEC = DatasetSpec(
     title="Kalantari's HDR dataset",
@@ -78,8 +77,7 @@ def layout(src: Path, options: Options) -> Layout:
                 drafts.append(_draft(src, folder, scene, split))
             except UserError as error:
                 failures.append(Failure(scene.relative_to(src).as_posix(), str(error)))
-    drawn = seeded_split((d.scene for d in drafts if d.split == "train"), options.seed, val=options.val, test=0) if options.val else {}
-    drafts = [dataclasses.replace(draft, split=drawn.get(draft.scene, draft.split)) for draft in drafts]
+    drafts = with_validation(drafts, options.val, options.seed)
     notes = ["the .hdr targets are in the scale of the darkest shot, as their authors' code makes them"]
     return Layout("Training and Test", drafts, {"kalantari": src}, missing=missing, notes=notes, failures=failures)
 

@@ -14,21 +14,22 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from benchtool.core.errors import UserError
 from benchtool.core.images import read_image
 from benchtool.core.manifest import Dataset, Image, Sample
 from benchtool.core.pool import no_interrupt
+from benchtool.core.recipe_stage import Reject
 from benchtool.core.seeds import generator
-from benchtool.datasets.crops import AUGMENTATIONS, Pixels, Window, cut, cut_planes, draw_window, on_mosaic
+from benchtool.datasets.crops import AUGMENTATIONS, DRAWS, Pixels, Window, cut, cut_planes, draw_window, on_mosaic, rejected
 from benchtool.datasets.pace import Pace
 from benchtool.datasets.packed import Pack, decode, shape_of
 from benchtool.datasets.resident import Resident
+from benchtool.datasets.values import floats, stacked
+from benchtool.datasets.whole import Resize, depth_after, resized, size_after
 
 __all__ = ["AUGMENTATIONS", "Pace", "Patches", "batches", "keys"]
-DEPTHS = {"srgb8": 1, "srgb16": 2, "linear": 4, "raw-rggb": 4}  # bytes a value, at most
 Key = tuple[int, int]  # epoch, number of the sample
 Fields = dict[str, Any]  # of a `methods.base.Batch`
 RAW = "raw-rggb"
@@ -46,6 +47,8 @@ class Patches:
         exposures: only inputs of these EVs, or of the subsets with these names; all where None.
         cache: decoded images kept in memory, in bytes, by this process and its workers together.
         pack: the dataset's pack; images that are not in it come from files.
+        resize: what whole images are brought to before they are cropped, as a recipe says it.
+        reject: which crops are drawn again.
         scale: size of the targets in sizes of the inputs.
 
     Raises:
@@ -62,6 +65,8 @@ class Patches:
     exposures: Sequence[float | str] | None = None
     cache: int = 0
     pack: Pack | None = None
+    resize: Resize = None
+    reject: Reject | None = None
     samples: list[Sample] = field(init=False)
     scale: int = field(init=False, default=1)
     _kept: Resident | None = field(init=False, default=None, repr=False)
@@ -78,7 +83,11 @@ class Patches:
         (self.scale,) = scales
         self.has_exposures = any(image.ev is not None for s in self.samples for image in s.inputs)
         if self.cache:
-            images = {i.path: (shape_of(i, e), DEPTHS[e]) for s in self.samples for i, e in self._images(s)}
+            images = {
+                i.path: ((*self._size(s, i), shape_of(i, e)[2]), depth_after(e, self.resize))
+                for s in self.samples
+                for i, e in self._images(s)
+            }
             self._kept = Resident(images, self.cache)
 
     def _check(self, sample: Sample) -> int:
@@ -92,9 +101,10 @@ class Patches:
                     f"{first.path} {first.width} x {first.height}; "
                     "images trained on together have one size (a target: whole times that of the inputs)"
                 )
-            if self.patch and min(image.width, image.height) < self.patch:
+            height, width = size_after((image.height, image.width), self.resize)
+            if self.patch and min(width, height) < self.patch:
                 raise UserError(
-                    f"{image.path}: {image.width} x {image.height} pixels are too few for the patch of {self.patch} "
+                    f"{image.path}: {width} x {height} pixels are too few for the patch of {self.patch} "
                     f"in stage '{self.stage}' (sample '{sample.sample}'); choose a smaller one"
                 )
             scale = max(scale, times)
@@ -102,13 +112,15 @@ class Patches:
         return scale
 
     def _check_raw(self, sample: Sample, scale: int) -> None:
-        """A raw's target is raw or of the mosaic's size, and there is room to turn it."""
+        """A raw's target is raw or of the mosaic's size, and there is room to turn it; a mosaic is not resized, nor judged by its crops."""
         raw, target = sample.encoding_in == RAW, sample.encoding_target if self.target else None
         if (target == RAW) > raw or (raw and target and scale != (1 if target == RAW else 2)):
             raise UserError(
                 f"sample '{sample.sample}': {sample.encoding_in} inputs and {target} targets {scale} times as large; "
                 "to raws belong raws of their size, or pictures twice as large"
             )
+        if raw and (self.resize or self.reject):
+            raise UserError(f"stage '{self.stage}': {'resize' if self.resize else 'reject'} is not for raws (sample '{sample.sample}')")
         if raw and self.augment and min(sample.inputs[0].width, sample.inputs[0].height) <= (self.patch or np.inf):
             raise UserError(
                 f"stage '{self.stage}': raws can be turned only in crops smaller than they are (sample '{sample.sample}': "
@@ -142,31 +154,46 @@ class Patches:
     def crops(self, key: Key, count: int) -> list[Fields]:
         """As many crops of a sample in an epoch, of images decoded once: as stored, `inputs` [N, H, W, C] and `target` [H, W, C]."""
         epoch, sample = key[0], self.samples[key[1]]
-        size = sample.inputs[0].height, sample.inputs[0].width
-        windows = [
-            draw_window(generator(self.seed, self.stage, "patch", epoch, sample.sample, *[n] * (n > 0)), size, self.patch, self.augment)
-            for n in range(count)
-        ]
-        cuts: list[list[np.ndarray]] = [[] for _ in windows]
-        for number, (image, encoding) in enumerate(self._images(sample)):
-            pixels, scale = self._pixels(image, encoding), self.scale if number == len(sample.inputs) else 1
+        size, raw = self._size(sample, sample.inputs[0]), sample.encoding_in == RAW
+        windows: list[Window] = []
+        cuts: list[list[np.ndarray]] = [[] for _ in range(count)]
+        for number, (image, encoding) in reversed(list(enumerate(self._images(sample)))):  # the target first: by it crops are rejected
+            pixels, scale = self._pixels(sample, image, encoding), self.scale if number == len(sample.inputs) else 1
+            draws = (generator(self.seed, self.stage, "patch", epoch, sample.sample, *[n] * (n > 0)) for n in range(count))
+            windows = windows or [self._window(draw, size, pixels, scale) for draw in draws]
             for window, crop in zip(windows, cuts):
-                crop.append(_cut(pixels, window, size, scale, sample.encoding_in == RAW, encoding == RAW))
+                crop.insert(0, _cut(pixels, window, size, scale, raw, encoding == RAW))
         evs = np.array([np.nan if i.ev is None else i.ev for i in sample.inputs], np.float32)
         inputs = len(sample.inputs)
         return [
-            {"inputs": _stack(crop[:inputs]), "target": crop[-1] if self.target else None, "exposures": evs, "sample": sample.sample}
+            {"inputs": stacked(crop[:inputs]), "target": crop[-1] if self.target else None, "exposures": evs, "sample": sample.sample}
             for crop in cuts
         ]
 
-    def _pixels(self, image: Image, encoding: str) -> Pixels:
+    def _size(self, sample: Sample, image: Image) -> tuple[int, int]:
+        """(height, width) of one of a sample's images once it is resized."""
+        height, width = size_after((sample.inputs[0].height, sample.inputs[0].width), self.resize)
+        times = image.width // sample.inputs[0].width
+        return times * height, times * width
+
+    def _window(self, draw: np.random.Generator, size: tuple[int, int], pixels: Pixels, scale: int) -> Window:
+        """A window of a sample by whose crop of `pixels` it is not rejected; the last where none of so many will do."""
+        for _ in range(DRAWS):
+            window = draw_window(draw, size, self.patch, self.augment)
+            if self.reject is None or not rejected(cut(pixels, window, scale), self.reject):
+                break
+        return window
+
+    def _pixels(self, sample: Sample, image: Image, encoding: str) -> Pixels:
+        """An image's pixels, resized."""
         if self.pack is not None and (stored := self.pack.image(image, encoding)) is not None:
-            return stored
+            return stored if self.resize is None else resized(stored[:, :], self._size(sample, image), self.resize)
         if self._kept is not None and (kept := self._kept.get(image.path)) is not None:
             return kept
         pixels = decode(self.dataset.path(image), encoding, read_image)
         if pixels.shape[:2] != (image.height, image.width):
             raise UserError(f"{image.path}: is not the image the manifest was written for (its size differs); make the dataset anew")
+        pixels = resized(pixels, self._size(sample, image), self.resize)
         if self._kept is not None:
             self._kept.put(image.path, pixels)
         return pixels
@@ -177,27 +204,6 @@ def _cut(pixels: Pixels, window: Window, size: tuple[int, int], scale: int, raw:
     if not raw:
         return cut(pixels, window, scale)
     return (cut_planes if planes else cut)(pixels, on_mosaic(window, size))
-
-
-def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Integers as they are, where all are of one kind; otherwise floats (8 and 16 bits may come together)."""
-    if len({a.dtype for a in arrays}) > 1:
-        arrays = [a.astype(np.float32) / _white(a.dtype) for a in arrays]
-    return np.stack(arrays)
-
-
-def _white(dtype: np.dtype) -> np.float32:
-    return np.float32(np.iinfo(dtype).max if dtype.kind == "u" else 1)
-
-
-def floats(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """[..., H, W, C] integers -> [..., C, H, W] float32 in [0, 1] on the device, floats as they are: the same bits on every device."""
-    white, stored = float(_white(pixels.dtype)), torch.from_numpy(pixels)
-    if torch.device(device).type == "cuda":
-        stored = stored.pin_memory().to(device, non_blocking=True)
-    scaled = stored.movedim(-1, -3).to(torch.float32, memory_format=torch.contiguous_format).contiguous()
-    # by a tensor: a GPU multiplies by the reciprocal of a plain number, which rounds otherwise
-    return scaled if white == 1 else scaled.div_(torch.full((), white, device=device))
 
 
 @dataclass
@@ -226,8 +232,8 @@ class Reader:
             return UserError(f"stage '{self.data.stage}': images of different sizes in one batch ({names}); give a patch, or batch: 1")
         return [
             {
-                "inputs": _stack([item["inputs"] for item in items]),
-                "targets": _stack([item["target"] for item in items]) if self.data.target else None,
+                "inputs": stacked([item["inputs"] for item in items]),
+                "targets": stacked([item["target"] for item in items]) if self.data.target else None,
                 "exposures": np.stack([item["exposures"] for item in items]) if self.data.has_exposures else None,
                 "samples": tuple(item["sample"] for item in items),
             }

@@ -45,7 +45,8 @@ class Options:
 
     Attributes:
         version: `v1`, `v2-real` or `v2-synthetic`; that which is there where `auto`.
-        val: training pairs to keep for validation, of which none are published.
+        val: training pairs to keep for validation, of which none are published: as papers have it, all are trained on unless asked
+            (Task-mix keeps some of its own).
         seed: of that draw.
     """
 

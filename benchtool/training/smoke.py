@@ -6,7 +6,8 @@ import dataclasses
 
 from benchtool.core.errors import UserError
 from benchtool.core.manifest import Dataset, Sample
-from benchtool.core.recipe import Recipe, StageRecipe
+from benchtool.core.recipe import Recipe
+from benchtool.core.recipe_stage import StageRecipe
 
 STEPS = 8  # of a stage
 BATCH = 4
@@ -15,7 +16,8 @@ MULTIPLE = 16
 
 
 def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
-    """One epoch of at most 8 steps a stage, of at most 4 patches; the patch is the largest multiple of 16 that fits, at most 128.
+    """One epoch of at most 8 steps a stage, of at most 4 patches; the patch is the largest multiple of 16 that fits, at most 128,
+    and so is what whole images are resized to.
 
     Raises:
         UserError: an image is smaller than 16 pixels.
@@ -28,7 +30,8 @@ def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
     raw = any(s.encoding_in == "raw-rggb" for s in train)
 
     def less(stage: StageRecipe) -> StageRecipe:
-        fits = smallest[0] - (raw and bool(stage.augment))  # a raw is turned only in a crop smaller than it is
+        resize = min(stage.resize, PATCH) if isinstance(stage.resize, int) else stage.resize
+        fits = resize if isinstance(resize, int) else smallest[0] - (raw and bool(stage.augment))  # raws are turned in smaller crops only
         patch = min(fits, PATCH, stage.patch or PATCH) // MULTIPLE * MULTIPLE
         samples = (
             min(sum(s.shown_at(chosen) for s in train) for chosen in _choices(stage, dataset)) if stage.exposures != "all" else len(train)
@@ -39,6 +42,7 @@ def shorten(recipe: Recipe, dataset: Dataset, processes: int = 1) -> Recipe:
                 "epochs": None if stage.steps else 1,
                 "steps": min(stage.steps, STEPS) if stage.steps else None,
                 "validate_every": None,
+                "resize": resize,
                 "patch": max(patch, MULTIPLE),
                 "accumulate": accumulate,
                 "crops": min(stage.crops, STEPS),
@@ -58,10 +62,8 @@ def _choices(stage: StageRecipe, dataset: Dataset) -> list[list[float | str]]:
 
 
 def fewer(dataset: Dataset) -> Dataset:
-    """The dataset with little to validate: of the scene with the smallest images, one sample of each exposure group."""
-    scenes: dict[str, list[Sample]] = {}
-    for sample in (s for s in dataset.samples if s.split == "val"):
-        scenes.setdefault(sample.scene, []).append(sample)
-    chosen = min(scenes.values(), key=lambda samples: samples[0].inputs[0].width * samples[0].inputs[0].height)
-    groups = {dataset.group(sample): sample for sample in reversed(chosen)}
+    """The dataset with little to validate: one sample of each exposure group, of those with the smallest images."""
+    groups: dict[str | None, Sample] = {}
+    for sample in sorted((s for s in dataset.samples if s.split == "val"), key=lambda s: s.inputs[0].width * s.inputs[0].height):
+        groups.setdefault(dataset.group(sample), sample)
     return dataclasses.replace(dataset, samples=[s for s in dataset.samples if s.split != "val" or s in groups.values()])

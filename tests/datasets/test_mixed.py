@@ -37,7 +37,7 @@ def test_task_mix(tmp_path: Path) -> None:
     part(src / "lol", "lol", {("train", None): 3, ("test", None): 2})
     part(src / "fivek", "fivek", {("train", None): 2, ("test", None): 1}, "expert_c")
     part(src / "sice", "sice", {("train", "under"): 2, ("train", "over"): 2, ("test", "over"): 1}, "middle")
-    out = prepare("task-mix", src, tmp_path / "out", jobs=1).dataset
+    out = prepare("task-mix", src, tmp_path / "out", options={"val": 0}, jobs=1).dataset
     assert Counter((s.split, s.subset) for s in out.samples) == {
         ("train", "lol"): 3, ("test", "lol"): 2, ("train", "fivek"): 2, ("test", "fivek"): 1,
         ("train", "sice-over"): 2, ("test", "sice-over"): 1,
@@ -47,6 +47,28 @@ def test_task_mix(tmp_path: Path) -> None:
     assert {s.subset: out.group(s) for s in out.samples} == {"lol": "lol", "fivek": "fivek", "sice-over": "sice-over"}
     assert out.facts.made["from"]["sice"]["fingerprint"] == open_dataset(src / "sice").facts.fingerprint
     assert out.facts.licence == "lol: terms of lol; fivek: terms of fivek; sice: terms of sice"
+
+
+def test_every_part_of_task_mix_is_validated(tmp_path: Path) -> None:
+    src = tmp_path / "parts"
+    part(src / "lol", "lol", {("train", None): 150, ("test", None): 1})
+    part(src / "fivek", "fivek", {("train", None): 20, ("test", None): 1}, "expert_c")
+    part(src / "sice", "sice", {("train", "over"): 9, ("val", "over"): 3, ("val", "under"): 3, ("test", "over"): 1}, "middle")
+
+    def made(number: int, **options: int) -> Dataset:
+        return prepare("task-mix", src, tmp_path / f"out{number}", options=options, jobs=1).dataset
+
+    def kept(data: Dataset) -> set[str]:
+        return {s.sample for s in data.samples if s.split == "val"}
+
+    out = made(0)
+    assert Counter((s.split, s.subset) for s in out.samples) == {
+        ("train", "lol"): 138, ("val", "lol"): 12, ("test", "lol"): 1, ("train", "fivek"): 18, ("val", "fivek"): 2, ("test", "fivek"): 1,
+        ("train", "sice-over"): 9, ("val", "sice-over"): 3, ("test", "sice-over"): 1,
+    }  # fmt: skip
+    assert out.facts.made["validation"]["kept"] == {"lol": 12, "fivek": 2} and out.facts.made["options"] == {"val": 12, "seed": 0}
+    assert kept(made(1)) == kept(out) != kept(made(2, seed=1))
+    assert Counter(s.subset for s in made(3, val=5).samples if s.split == "val") == {"lol": 5, "fivek": 2, "sice-over": 3}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from benchtool.core.errors import UserError
 from benchtool.core.images import write_image
 from benchtool.core.manifest import Dataset, Facts, Image, Sample, open_dataset, write_dataset
+from benchtool.datasets.dped import Options as DPED
 from benchtool.datasets.prepare import Outcome, prepare
 
 
@@ -176,6 +177,22 @@ def test_dped_draws_as_many_as_the_paper_has(tmp_path: Path) -> None:
     assert len(prepare("dped", src, tmp_path / "o4", options={"train": 0, "test": 0}, jobs=1).dataset.samples) == 27
 
 
+def test_dped_validates_on_pairs_besides_those_of_the_paper(tmp_path: Path) -> None:
+    src = dped(tmp_path / "dped", ("sony",), count=12)
+
+    def drawn(number: int, **options: int) -> dict[str, set[str]]:
+        out = prepare("dped", src, tmp_path / f"o{number}", options=options, jobs=1).dataset
+        assert ("ours" in out.facts.made.get("validation", "")) == any(s.split == "val" for s in out.samples)
+        return {split: {s.sample for s in out.samples if s.split == split} for split in ("train", "val", "test")}
+
+    none, besides, few, whole = drawn(0, train=8, val=0), drawn(1, train=8, val=3), drawn(2, train=8), drawn(3)
+    assert (len(none["train"]), len(none["val"])) == (8, 0)
+    assert besides["train"] == none["train"] and len(besides["val"]) == 3 and besides["test"] == none["test"]
+    assert few["train"] == none["train"] and len(few["val"]) == 4, "as many of 50 as there are besides"
+    assert (len(whole["train"]), len(whole["val"])) == (11, 1), "a tenth where there are fewer than the paper has"
+    assert DPED(val=0).train == DPED().train == 2_048 and DPED().val == 50
+
+
 def test_dped_that_is_not_whole(tmp_path: Path) -> None:
     src = dped(tmp_path / "dped", ("sony",))
     (src / "sony" / "test_data" / "patches" / "canon").rename(src / "gone")
@@ -184,7 +201,7 @@ def test_dped_that_is_not_whole(tmp_path: Path) -> None:
     assert set(missing(out)) == {
         "the phone iphone", "the phone blackberry", "sony: test_data/patches with sony and canon", "sony, sony: nothing for canon's 0",
     }  # fmt: skip
-    assert "sony, train: 5 pairs of the 2,048 wanted" in out.notes and len(pairs(out)) == 5
+    assert {"sony, train: 4 pairs of the 2,048 wanted", "sony, val: 1 pairs of the 50 wanted"} <= set(out.notes) and len(pairs(out)) == 5
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="a folder iphone, sony or blackberry is not in it"):
         made("dped", tmp_path / "empty")
@@ -217,6 +234,18 @@ def test_fivek_from_folders(tmp_path: Path) -> None:
     me = prepare("fivek", tmp_path / "fivek", tmp_path / "o2", options={"split": "me", "expert": "a"}, jobs=1)
     assert "a0017" not in pairs(me) and me.dataset.facts.default_target == "expert_a"
     assert any("1 photographs are in none of ME's lists" in note for note in me.notes)
+
+
+def test_fivek_keeps_some_for_validation_where_asked(tmp_path: Path) -> None:
+    src = fivek(tmp_path / "fivek")
+
+    def kept(val: int, seed: int = 0) -> set[str]:
+        out = prepare("fivek", src, tmp_path / f"{val}-{seed}", options={"val": val, "seed": seed}, jobs=1)
+        assert pairs(out)["a4501"][0] == "test" and len(pairs(out)) == 4
+        return {name for name, (split, *_) in pairs(out).items() if split == "val"}
+
+    assert kept(0) == set() and len(kept(2)) == 2
+    assert len(set.union(*(kept(1, seed) for seed in range(4)))) > 1
 
 
 def test_fivek_refused(tmp_path: Path) -> None:

@@ -30,6 +30,20 @@ def test_the_patch_is_the_largest_multiple_of_16_that_fits(tmp_path: Path, size:
     assert [stage.patch for stage in stages] == [patch, patch, min(16, patch)], "the third stage asks for 16"
 
 
+@pytest.mark.parametrize(
+    ("stage", "resize", "patch"),
+    [
+        ({"resize": 512, "patch": None}, 128, 128),
+        ({"resize": 100, "patch": 90}, 100, 80),
+        ({"resize": "multiple-of-4"}, "multiple-of-4", 16),
+    ],
+)
+def test_what_whole_images_are_resized_to_is_small_too(tmp_path: Path, stage: dict, resize: int | str, patch: int) -> None:
+    dataset = make_dataset(tmp_path / "d", scenes=(1, 1, 0), size=(40, 36))
+    (short,) = shorten(load_recipe(str(toy_recipe(tmp_path, [stage]))), dataset).stages
+    assert (short.resize, short.patch) == (resize, patch)
+
+
 def test_too_small(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="too few even for --smoke"):
         shorten(load_recipe(str(toy_recipe(tmp_path))), make_dataset(tmp_path / "d", scenes=(1, 1, 0), size=(15, 40)))
