@@ -27,10 +27,13 @@ def list_methods(json: Json = False) -> None:
         _print_json(methods)
         return
     rows = [
-        (m["name"], m["title"], m["task"], m["kind"], f"{m['parameters']:,}" if m["parameters"] else "-", ", ".join(m["recipes"]) or "-")
+        (m["name"], m["title"], m["task"], m["kind"], f"{m['enhancing']:,}" if m["enhancing"] else "-", ", ".join(m["recipes"]) or "-")
         for m in methods
     ]
     _print_table(("name", "title", "task", "kind", "parameters", "recipes"), rows, right=("parameters",))
+    for m in methods:
+        if m["parameters"] != m["enhancing"]:
+            print(f"{m['name']} has {m['parameters']:,} parameters in training; those of the network that enhances are listed")
 
 
 @app.command()
@@ -106,7 +109,9 @@ def import_weights(
 
 
 def _print_facts(found: dict[str, Any]) -> None:
-    count = f"{found['parameters']:,} = {found['parameters_mebi']} x 2^20" if found["parameters"] else "none"
+    count = f"{found['enhancing']:,} = {found['enhancing_mebi']} x 2^20" if found["parameters"] else "none"
+    if found["by_player"]:
+        count += f"; {found['parameters']:,} in training: {', '.join(f'{player} {n:,}' for player, n in found['by_player'].items())}"
     published = f"; published: {found['published_parameters']}" if found["published_parameters"] else ""
     facts = {
         "citation": found["citation"] or "none",

@@ -21,6 +21,7 @@ from benchtool.core.resample import Resampler
 
 MAX_PIXELS = 400_000_000  # a larger header is refused before any pixel is decoded
 STRIP = 64  # rows worked on together, so that they stay in the processor's cache
+MULTIPLE = 4  # pixels: of the sides that ENC's released code brings images to
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 SUBSAMPLING = {
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
@@ -210,8 +211,25 @@ def quantise(image: np.ndarray, levels: int = 255) -> np.ndarray:
     return scaled.astype(np.uint8 if levels == 255 else np.uint16)
 
 
+def floats(pixels: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 as float32 in [0, 1]; float32 as it is."""
+    return pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def up_to_multiple(size: tuple[int, int]) -> tuple[int, int]:
+    """The next multiples of MULTIPLE of two sides."""
+    return -(-size[0] // MULTIPLE) * MULTIPLE, -(-size[1] // MULTIPLE) * MULTIPLE
+
+
+def enlarge(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """`floats` of an image at a size somewhat larger, bilinearly, as ENC's released code; the image itself where it has that size."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return cv2.resize(floats(pixels), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
 def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Bicubic (a = -0.5) with antialiasing when shrinking, as MATLAB's imresize: the one resize of benchtool.
+    """Bicubic (a = -0.5) with antialiasing when shrinking, as MATLAB's imresize: what benchtool resizes by unless told otherwise.
 
     Args:
         pixels: H x W x C, uint8 (rounded after each direction, first down, then across) or float32 (not clipped).

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from benchtool.core.errors import UserError
+from benchtool.core.recipe_text import read_yaml
 
 
 def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
-    """`["me=../me"]` -> {"me": "../me"}; UserError, naming `option`, where one has no `=`."""
+    """`["me=../me"]` -> {"me": "../me"}; UserError, naming `option`, where one lacks its name, the `=` or its value."""
     for text in given or ():
-        if "=" not in text:
+        if not all(text.partition("=")):
             raise UserError(f"{option} {text}: give NAME=VALUE")
     return dict(text.split("=", 1) for text in given or ())
 
 
 def values(given: Sequence[str] | None) -> dict[str, Any]:
-    """As `pairs` of `--set`, each value as YAML reads it: 2 is a number, true a truth value."""
-    try:
-        return {name: yaml.safe_load(value) for name, value in pairs("--set", given).items()}
-    except yaml.YAMLError:
-        raise UserError(f"--set {' '.join(given or ())}: a value is not valid YAML") from None
+    """As `pairs` of `--set`, each value as recipes read it: 2 and 1e-8 are numbers, true a truth value."""
+    return {name: read_yaml(value, f"--set {name}={value}") for name, value in pairs("--set", given).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,19 @@ def find(source: str) -> tuple[Path, str | None]:
     if name not in files:
         raise unknown("recipe", name, files)
     return files[name], dataset or None
+
+
+def options(name: str) -> dict[str, Any]:
+    """The options of the method that the recipe NAME or NAME.DATASET sets; UserError where there is no such recipe."""
+    files = catalog.recipe_files()
+    if name not in files:
+        raise unknown("recipe", name, files)
+    return _options(files[name])
+
+
+@functools.cache
+def _options(path: Path) -> dict[str, Any]:
+    return read_yaml(path.read_text(), str(path)).get("options") or {}
 
 
 def parse(path: Path, dataset: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -110,13 +124,15 @@ def override(raw: dict[str, Any], text: str) -> None:
         if isinstance(node, list):
             if not part.isdigit() or int(part) >= len(node):
                 raise UserError(f"-s {text}: {'.'.join(way[:depth])} has the entries 0 to {len(node) - 1}, no '{part}'")
-            node = node[int(part)]
+            here: int | str = int(part)
         elif isinstance(node, dict) and (part in node or part != "defaults"):
+            here = part
             if node.get(part) is None:
                 node[part] = {}
-            node = node[part]
         else:
             raise UserError(f"-s {text}: the recipe has no '{'.'.join(way[: depth + 1])}'")
+        node[here] = copy.copy(node[here])  # a YAML anchor may have put the same mapping into another stage
+        node = node[here]
     if not isinstance(node, dict):
         raise UserError(f"-s {text}: {'.'.join(way)} is no mapping")
     if last in LENGTHS:

@@ -36,6 +36,7 @@ class MethodSpec:
         needs_target: whether its losses compare with a target image.
         players: separately optimised parts; empty for an algorithm that is not trained.
         parameters: trainable and frozen parameters of the default build; a test asserts it.
+        by_player: those of each player, where there are several; a test asserts them.
         published_parameters: what a paper prints, with its unit or source.
         faithful: the column its defaults follow, `paper` or `released`.
         departures: where the two differ.
@@ -47,6 +48,7 @@ class MethodSpec:
         check: options that make a small build for contract tests.
         dead: patterns of the names of parameters some of whose entries no input can reach with a gradient, as the outer weights of a
             3 x 3 kernel on a 1 x 1 map; `methods check` counts them.
+        taught: losses that need a stage with a teacher.
     """
 
     title: str
@@ -61,6 +63,7 @@ class MethodSpec:
     needs_target: bool = True
     players: tuple[str, ...] = ("model",)
     parameters: int = 0
+    by_player: Mapping[str, int] = field(default_factory=dict)
     published_parameters: str | None = None
     faithful: str = "paper"
     departures: tuple[Departure, ...] = ()
@@ -71,6 +74,12 @@ class MethodSpec:
     inference: int | None = None
     check: Mapping[str, Any] = field(default_factory=dict)
     dead: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
+
+    @property
+    def enhancing(self) -> int:
+        """Parameters of the network that enhances an image, the first player, which is what papers count: without a discriminator's."""
+        return self.by_player[self.players[0]] if self.by_player else self.parameters
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def _comparison(this: Evaluation, sample: Sample, missing: Mapping[Key, Task]) -
             image = sample.inputs[0]
             references[SOURCE] = Reference(this.dataset.path(image), image.sha256, sample.encoding_in)
     tasks, files = tuple(missing.values()), tuple(sorted(plugins - {None}))
-    return Comparison(this.predictions.path(sample), references, tasks, this.linear, this.resize_target, files)
+    return Comparison(this.predictions.path(sample), references, tasks, this.linear, this.protocol.resize, files)
 
 
 def _time(

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from benchtool import metrics
 from benchtool.core.errors import UserError
+from benchtool.core.images import MULTIPLE
 from benchtool.core.manifest import Dataset, Image, Sample
 from benchtool.core.protocol import Protocol, load_protocol, read_protocol
-from benchtool.evaluation.predictions import Predictions
+from benchtool.evaluation.predictions import Predictions, Seen
 from benchtool.evaluation.reduced import SIDE
-from benchtool.evaluation.samples import LINEAR, check_inputs
+from benchtool.evaluation.samples import LINEAR, MULTIPLES, check_inputs
 from benchtool.evaluation.score import SOURCE, Measured, Task
 from benchtool.evaluation.scores import Key, KnownScores
 from benchtool.methods import Loaded
@@ -51,11 +52,6 @@ class Evaluation:
         """Whether linear images are compared, or display images."""
         return self.protocol.quantise == "none-linear"
 
-    @property
-    def resize_target(self) -> bool:
-        """Whether a target of another size is resized to the output's."""
-        return self.protocol.resize == "target-to-output"
-
     def references(self, sample: Sample, metric: Metric, role: str) -> dict[str, Image | None]:
         """`target`, `source` -> the image this metric compares with; None where the sample has none, or no single one to look at."""
         single = len(sample.inputs) == 1 and (sample.encoding_in in LINEAR) == self.linear
@@ -76,7 +72,7 @@ class Evaluation:
         for metric in self.metrics:
             for role in self.roles:
                 key = self.key(sample, metric, role)
-                if key is not None and self.known.get(key, self.resize_target) is None:
+                if key is not None and self.known.get(key, self.protocol.resize) is None:
                     found.setdefault(key, Task(metric.key, role if metric.needs("target") else ""))
         return found
 
@@ -90,7 +86,7 @@ class Evaluation:
         if SOURCE in images and images[SOURCE] is None:
             return Measured("n/a", reason=f"{len(sample.inputs)} inputs of {sample.encoding_in}: none of them is an image to compare with")
         key = self.key(sample, metric, role)
-        return self.known.get(key, self.resize_target) or self.failed[sample.sample, key]
+        return self.known.get(key, self.protocol.resize) or self.failed[sample.sample, key]
 
 
 def prepare(
@@ -117,8 +113,7 @@ def prepare(
                 raise UserError(f"{dataset.folder}: no {split} sample has the target '{role}'; there are: {', '.join(there) or 'none'}")
     check_inputs(loaded.name, loaded.spec, samples[:1])  # of the others, each is a failure of its own
     _check_kind(loaded, samples[0], f"protocol {protocol_name}", protocol.quantise == "none-linear", chosen)
-    side = _side(loaded, protocol_name) if protocol.resize == "inference-512" else None
-    predictions, known = Predictions(run, loaded, dataset, split, side), KnownScores(run)
+    predictions, known = Predictions(run, loaded, dataset, split, _seen(loaded, protocol_name, protocol.resize)), KnownScores(run)
     return Evaluation(run, loaded, dataset, split, protocol_name, protocol, roles, chosen, samples, predictions, known)
 
 
@@ -134,11 +129,12 @@ def _check_kind(loaded: Loaded, first: Sample, protocol: str, linear: bool, chos
             raise UserError(f"{protocol} compares {kind[linear]}, {what} {kind[found]}; choose a protocol and metrics of one kind")
 
 
-def _side(loaded: Loaded, protocol: str) -> int | None:
-    """The long side that the method is to see; None where it sees to that by itself."""
-    spec = loaded.spec
-    if spec.inference is not None:
+def _seen(loaded: Loaded, protocol: str, resize: str) -> Seen | None:
+    """The size that the method is to see images at, None for theirs; `inference-512` leaves alone what sees to that by itself."""
+    spec, sizes = loaded.spec, {"inference-512": (SIDE, f"{SIDE} pixels"), MULTIPLES: (MULTIPLES, f"multiples of {MULTIPLE} pixels")}
+    if resize not in sizes or (resize == "inference-512" and spec.inference is not None):
         return None
+    seen, words = sizes[resize]
     if spec.inputs != 1 or spec.output_scale != 1 or spec.output in LINEAR:
-        raise UserError(f"protocol {protocol} enhances at {SIDE} pixels, which is for one display image of one size; {loaded.name} is not")
-    return SIDE
+        raise UserError(f"protocol {protocol} enhances at {words}, which is for one display image of one size; {loaded.name} is not")
+    return seen

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 
 from benchtool.core.errors import UserError
-from benchtool.core.images import quantise
+from benchtool.core.images import floats, quantise
 from benchtool.evaluation.reduced import enhance_reduced
-from benchtool.evaluation.samples import floats
 from benchtool.methods.base import Method
 
 

@@ -1,8 +1,8 @@
 """Predictions on disk: `RUN/predictions/<dataset>/<split>/<sample>.png`, with a journal of what each was made from.
 
 One is made anew only where the input's bytes, the method, its options, its files (`core.source_files`) or its weights are others.
-Linear ones are `.tif`, of 32-bit floats. Those of a method that saw reduced images stand in `<split>-512`, so that nothing takes them
-for ordinary ones.
+Linear ones are `.tif`, of 32-bit floats. Those of a method that saw images of another size than the stored stand in `<split>-512` or
+`<split>-multiple-of-4`, so that nothing takes them for ordinary ones.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -22,20 +23,23 @@ from benchtool.core.manifest import Dataset, Sample, safe_name
 from benchtool.core.pool import STOPPING, Failure, reason
 from benchtool.core.source_files import source_sha256
 from benchtool.evaluation.predict import predict
-from benchtool.evaluation.samples import LINEAR, check_inputs, read_inputs
+from benchtool.evaluation.reduced import SIDE
+from benchtool.evaluation.samples import LINEAR, MULTIPLES, check_inputs, enlarged, read_inputs
 from benchtool.methods import Loaded
+
+Seen = Literal[512, "multiple-of-4"]  # a long side of SIDE (`evaluation.reduced`), or `samples.enlarged`
 
 
 class Predictions:
-    """The predictions of one method on one split; `side` is the long side it sees, None for the images themselves."""
+    """The predictions of one method on one split; `seen` is the size it sees images at, None for that of the images themselves."""
 
-    def __init__(self, run: Path, loaded: Loaded, dataset: Dataset, split: str, side: int | None = None) -> None:
+    def __init__(self, run: Path, loaded: Loaded, dataset: Dataset, split: str, seen: Seen | None = None) -> None:
         if not safe_name(dataset.facts.name):
             raise UserError(f"{dataset.folder}: the dataset's name '{dataset.facts.name}' cannot be a folder's")
-        self.loaded, self.dataset, self.side = loaded, dataset, side
+        self.loaded, self.dataset, self.seen = loaded, dataset, seen
         self.linear = loaded.spec.output in LINEAR
-        self.folder = run / "predictions" / dataset.facts.name / (split if side is None else f"{split}-{side}")
-        self.made_by = identity(loaded, side)
+        self.folder = run / "predictions" / dataset.facts.name / (split if seen is None else f"{split}-{seen}")
+        self.made_by = identity(loaded, seen)
         self.journal = Journal(self.folder / ".journal.jsonl")
         self.latest = {entry["sample"]: entry for entry in self.journal.entries}
 
@@ -72,7 +76,9 @@ class Predictions:
     def _make(self, sample: Sample, device: str | torch.device) -> None:
         check_inputs(self.loaded.name, self.loaded.spec, [sample])
         inputs, evs = read_inputs(self.dataset, sample), [image.ev for image in sample.inputs]
-        pixels = predict(self.loaded.method, inputs, evs, device, None if self.linear else 255, self.side)
+        if self.seen == MULTIPLES:
+            inputs = [enlarged(image) for image in inputs]
+        pixels = predict(self.loaded.method, inputs, evs, device, None if self.linear else 255, SIDE if self.seen == SIDE else None)
         sha256 = sha256_bytes(write_image(self.path(sample), pixels))
         entry = {"sample": sample.sample, "inputs": _inputs(sample), "made_by": self.made_by, "prediction_sha256": sha256}
         self.journal.append(entry)
@@ -83,8 +89,8 @@ def _inputs(sample: Sample) -> list[str]:
     return [image.sha256 for image in sample.inputs]
 
 
-def identity(loaded: Loaded, side: int | None = None) -> str:
-    """A hash of what decides a method's output: its name, options, weights, the text of its files, and what it sees where reduced."""
+def identity(loaded: Loaded, seen: Seen | None = None) -> str:
+    """A hash of what decides a method's output: its name, options, weights, the text of its files, and the size it sees where another."""
     source = source_sha256(catalog.entry("methods", loaded.name))
-    decisive = [loaded.name, loaded.options, loaded.weights_sha256, source, *([] if side is None else [side])]
+    decisive = [loaded.name, loaded.options, loaded.weights_sha256, source, *([] if seen is None else [seen])]
     return sha256_bytes(json.dumps(decisive, sort_keys=True).encode())

@@ -13,11 +13,12 @@ import numpy as np
 
 from benchtool.core.errors import UserError
 from benchtool.core.files import sha256_file
-from benchtool.core.images import orient, quantise, read_picture
+from benchtool.core.images import MULTIPLE, enlarge, floats, orient, quantise, read_picture, up_to_multiple
 from benchtool.core.manifest import Dataset, Image, Sample
 from benchtool.core.spec import MethodSpec
 
 LINEAR = ("linear", "raw-rggb")  # encodings; the others are of display images
+MULTIPLES = f"multiple-of-{MULTIPLE}"  # what protocols call images `enlarged`
 
 
 def check_inputs(name: str, spec: MethodSpec, samples: Iterable[Sample]) -> None:
@@ -58,11 +59,6 @@ def eight_bit(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else quantise(pixels / np.float32(65535))
 
 
-def floats(pixels: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 as float32 in [0, 1]; float32 as it is."""
-    return pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-
-
 def read_reference(path: Path, sha256: str, encoding: str, linear: bool) -> np.ndarray:
     """What an output is compared with: uint8, float32 where `linear`.
 
@@ -73,6 +69,12 @@ def read_reference(path: Path, sha256: str, encoding: str, linear: bool) -> np.n
         raise UserError(f"{path}: is {encoding}; {'linear images' if linear else 'display images of 8 bits'} are compared")
     pixels = read_checked(path, sha256, encoding)
     return floats(pixels) if linear else eight_bit(pixels)
+
+
+def enlarged(pixels: np.ndarray) -> np.ndarray:
+    """An image at the next multiple of 4 along each side: as it is where it has such a size, else float32."""
+    height, width = up_to_multiple(pixels.shape[:2])
+    return enlarge(pixels, width, height)
 
 
 def read_inputs(dataset: Dataset, sample: Sample) -> list[np.ndarray]:

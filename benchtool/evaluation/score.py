@@ -15,12 +15,12 @@ import numpy as np
 from benchtool import metrics
 from benchtool.core import catalog
 from benchtool.core.errors import UserError
-from benchtool.core.images import read_image, read_picture
+from benchtool.core.images import quantise, read_image, read_picture
 from benchtool.core.pool import reason
-from benchtool.evaluation.samples import read_reference
+from benchtool.evaluation.samples import MULTIPLES, enlarged, read_reference
 
 SOURCE = "source"  # names the input among references; the others are roles of targets
-RESIZED = "target_resized"  # fact of a score whose target was brought to the output's size: its own width and height
+RESIZED = {"target-to-output": "target_resized", MULTIPLES: "resized_to_multiple"}  # facts of scores of resized images: their own size
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Comparison:
         references: `source` and roles of targets -> image, as far as the tasks need them.
         tasks: the scores to compute.
         linear: whether float32 images are compared, or display images of 8 bits.
-        resize_target: whether a target of another size is resized to the output's; otherwise it cannot be compared.
+        resize: the protocol's; an image that has another size than the output after it cannot be compared.
         plugins: files of third-party metrics among them.
     """
 
@@ -72,7 +72,7 @@ class Comparison:
     references: Mapping[str, Reference]
     tasks: tuple[Task, ...]
     linear: bool = False
-    resize_target: bool = False
+    resize: str = "none"
     plugins: tuple[str, ...] = ()
 
 
@@ -85,19 +85,22 @@ def compare(comparison: Comparison) -> dict[Task, Measured]:
     for plugin in comparison.plugins:
         catalog.add_plugin(plugin)
     output = read_picture(comparison.prediction).pixels if comparison.linear else read_image(comparison.prediction)
-    source, _ = _read(comparison, SOURCE, output)
+    source, source_from = _read(comparison, SOURCE, output)
     found = {}
     for role in dict.fromkeys(task.role for task in comparison.tasks):  # one target after another: five at once need not fit
-        target, resized_from = _read(comparison, role, output)
+        target, target_from = _read(comparison, role, output)
         images = {"output": output, "source": source, "target": target}
         for task in (task for task in comparison.tasks if task.role == role):
-            measured = score_images(metrics.find(task.metric), images)
-            found[task] = dataclasses.replace(measured, facts={**measured.facts, RESIZED: resized_from}) if resized_from else measured
+            metric = metrics.find(task.metric)
+            size = target_from or (source_from if metric.needs(SOURCE) else None)
+            measured = score_images(metric, images)
+            facts = {**measured.facts, **({RESIZED[comparison.resize]: size} if size else {})}
+            found[task] = dataclasses.replace(measured, facts=facts)
     return found
 
 
 def _read(comparison: Comparison, name: str, output: np.ndarray) -> tuple[np.ndarray | UserError | None, list[int] | None]:
-    """A reference at the output's size, or why not; and the (width, height) it was resized from, None where it was not."""
+    """A reference at the output's size, or why not; and the [width, height] it was resized from, None where it was not."""
     if name not in comparison.references:
         return None, None
     try:
@@ -105,11 +108,14 @@ def _read(comparison: Comparison, name: str, output: np.ndarray) -> tuple[np.nda
     except UserError as error:
         return error, None
     (height, width), size = output.shape[:2], [pixels.shape[1], pixels.shape[0]]
-    if size == [width, height]:
-        return pixels, None
-    if comparison.resize_target and name != SOURCE:
-        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR), size  # as FECNet's script does
-    return UserError(f"the {name} image is {size[0]} x {size[1]}, the output {width} x {height}; only equal sizes are compared"), None
+    if comparison.resize == MULTIPLES and (larger := enlarged(pixels)) is not pixels:
+        pixels = larger if comparison.linear else quantise(larger)
+    elif comparison.resize == "target-to-output" and name != SOURCE and size != [width, height]:
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)  # as FECNet's script does
+    came = [pixels.shape[1], pixels.shape[0]]
+    if came != [width, height]:
+        return UserError(f"the {name} image is {came[0]} x {came[1]}, the output {width} x {height}; only equal sizes are compared"), None
+    return pixels, size if came != size else None
 
 
 def score_images(metric: metrics.Metric, images: Mapping[str, np.ndarray | UserError | None]) -> Measured:

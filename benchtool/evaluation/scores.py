@@ -1,7 +1,7 @@
 """`scores.parquet`: one row a sample, metric variant and expert, for every evaluation of a run; and which scores need no new computing.
 
 A score depends on the bytes of prediction, target and source, and on the metric's variant and version; on nothing else, but for
-whether a target of another size was resized.
+how images of another size were resized.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class KnownScores:
         self.path = folder / "scores.parquet"
         self.journal = Journal(folder / ".scores.jsonl")
         self.rows = read_rows(self.path)
-        self._scores: dict[tuple[Key, bool], Measured] = {}  # the flag: its target was resized
+        self._scores: dict[tuple[Key, str], Measured] = {}  # by how its images were resized, as protocols call it
         for row in self.rows:
             measured = Measured(row["status"], row["value"], row["reason"], json.loads(row["facts"]))
             self._put(Key(*(row[name] for name in Key._fields)), measured)
@@ -56,11 +56,12 @@ class KnownScores:
 
     def _put(self, key: Key, measured: Measured) -> None:
         if measured.status != "failed":
-            self._scores[key, RESIZED in measured.facts] = measured
+            resize = next((way for way, fact in RESIZED.items() if fact in measured.facts), "none")
+            self._scores[key, resize] = measured
 
-    def get(self, key: Key, resize_target: bool = False) -> Measured | None:
-        """What is known of a score; with `resize_target`, one of a resized target will do, as will one that needed no resizing."""
-        return self._scores.get((key, False)) or (self._scores.get((key, True)) if resize_target else None)
+    def get(self, key: Key, resize: str = "none") -> Measured | None:
+        """What is known of a score, of images resized so, or of ones that needed no resizing."""
+        return self._scores.get((key, "none")) or self._scores.get((key, resize))
 
     def add(self, scores: Mapping[Key, Measured]) -> None:
         """Keep new scores, at once on the disk too; failures are not kept, so that they are tried again next time."""

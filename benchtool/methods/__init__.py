@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
+import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from benchtool.core import catalog
 from benchtool.core.errors import UserError, unknown
@@ -20,7 +24,7 @@ def create(name: str, **options: Any) -> Method:
     """Build a method by name, or the network of a recipe by the recipe's name (`i-sid` builds `sid-enc`).
 
     Raises:
-        UserError: no such method or recipe, or an option it does not take.
+        UserError: no such method or recipe, an option it does not take, or a value that the option does not take.
     """
     if name not in catalog.entries("methods"):
         recipes = catalog.recipe_files()
@@ -29,11 +33,32 @@ def create(name: str, **options: Any) -> Method:
         recipe = yaml.safe_load(recipes[name].read_text())
         return create(recipe["method"], **{**recipe.get("options", {}), **options})
     cls = method_class(name)
+    _check_options(name, cls, options)
+    return cls(**options)
+
+
+def _check_options(name: str, cls: type[Method], options: Mapping[str, Any]) -> None:
+    """Hold options against the signature: types (a truth value is no number, a whole number will do for a float) and pydantic's ranges.
+
+    Values count as JSON has them, so that a list will do for a tuple. What the signature leaves open, and a type that pydantic does not
+    know, is not checked.
+    """
     takes = inspect.signature(cls).parameters
-    for option in options:
+    try:
+        types = typing.get_type_hints(cls.__init__, include_extras=True)
+    except NameError:  # of a third party's file, imported for type checkers alone
+        types = {}
+    for option, value in options.items():
         if option not in takes:
             raise unknown(f"option of the method {name}", option, takes)
-    return cls(**options)
+        try:
+            allowed = TypeAdapter(types.get(option, Any), config=ConfigDict(strict=True, allow_inf_nan=False))
+            allowed.validate_json(json.dumps(value, default=str))
+        except PydanticUserError:
+            continue
+        except ValidationError as error:
+            wrong = dict.fromkeys(one["msg"].removeprefix("Input ") for one in error.errors())
+            raise UserError(f"{name}: option {option}={value!r}: {' or '.join(wrong)}") from None
 
 
 def method_class(name: str) -> type[Method]:

@@ -6,13 +6,15 @@ Yang et al., "From Fidelity to Perceptual Quality", CVPR 2020, Sec. 3.2, through
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchtool.core.spec import Departure, MethodSpec
+from benchtool.losses import l1
 from benchtool.losses.ssim import ssim
 from benchtool.methods.base import Batch, Method, Stage, pad_to_multiple
 
@@ -29,7 +31,7 @@ SPEC = MethodSpec(
             "first weights",
             paper="not given",
             released="as the library draws them; SSIM alone cannot tell an image from its negative, and a draw of ours ended in -1 times it",
-            ours="each block begins around mid-grey",
+            ours="released; `first_weights: grey`, which our other recipes set, begins each block around mid-grey",
         ),
         Departure("smaller targets", paper="not given", released="every second and every fourth pixel, not filtered", ours="released"),
         Departure("learning rate on ME", paper="1e-4", released="5e-5 (1e-4 on SICE)", ours="1e-4; recipe drbn-released has 5e-5"),
@@ -45,7 +47,8 @@ SPEC = MethodSpec(
 
 SCALES = 3  # full, half and quarter size
 LAYERS = 4  # convolutions of a residual dense block
-# How a block's images begin: SSIM(-x, y) is SSIM(x, y) but for its constants, and a start below 0 may stay there.
+FirstWeights = Literal["library", "grey"]
+# How a block's images begin with `grey`: SSIM(-x, y) is SSIM(x, y) but for its constants, and a start below 0 may stay there.
 MID_GREY, FAINT = 0.5, 0.1
 
 
@@ -86,9 +89,10 @@ class Block(nn.Module):
         width: G0, channels at full and half size; twice that at quarter size.
         growth: G of the dense blocks; twice that at quarter size.
         first: takes six channels to `width`; a 3 x 3 convolution where None.
+        first_weights: see `DRBN`.
     """
 
-    def __init__(self, width: int, growth: int, first: nn.Module | None = None) -> None:
+    def __init__(self, width: int, growth: int, first: nn.Module | None = None, first_weights: FirstWeights = "library") -> None:
         super().__init__()
         self.first = first or nn.Conv2d(6, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
@@ -100,7 +104,8 @@ class Block(nn.Module):
         self.up_half = nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1)
         self.up_full = nn.ConvTranspose2d(width, width, 4, stride=2, padding=1)
         self.heads = nn.ModuleList(_head(channels, width) for channels in (width, width, 2 * width))
-        self._begin_grey()
+        if first_weights == "grey":
+            self._begin_grey()
 
     @torch.no_grad()
     def _begin_grey(self) -> None:
@@ -144,11 +149,15 @@ class DRBN(Method):
         width: G0, channels at full size (16; 18 for DRBN-L).
         growth: G of the dense blocks (8; 9 for DRBN-L).
         blocks: number of recursions.
+        first_weights: `library`, as PyTorch draws them, or `grey`: each block's first images are nearly flat, around mid-grey, so that
+            training on SSIM alone does not end in their negative.
     """
 
-    def __init__(self, width: int = 16, growth: int = 8, blocks: int = 4) -> None:
+    def __init__(
+        self, width: PositiveInt = 16, growth: PositiveInt = 8, blocks: PositiveInt = 4, first_weights: FirstWeights = "library"
+    ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(width, growth) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(width, growth, first_weights=first_weights) for _ in range(blocks))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, 3, H, W] in [0, 1], any size -> the last block's images at full, half and quarter size (rounded up), not clamped."""
@@ -167,14 +176,19 @@ class DRBN(Method):
         return self(inputs[:, 0])[0]
 
     def losses(self, batch: Batch, stage: Stage, player: str = "model") -> dict[str, Tensor]:
-        """`ssim`: the negated SSIM at three scales, -3 at best."""
-        return {"ssim": banded_ssim(self(batch.inputs[:, 0]), batch.targets)}
+        """Those of `banded_losses`."""
+        return banded_losses(self(batch.inputs[:, 0]), batch.targets)
 
 
 def _crop(images: tuple[Tensor, ...], height: int, width: int) -> tuple[Tensor, ...]:
     return tuple(image[..., : -(-height // 2**k), : -(-width // 2**k)] for k, image in enumerate(images))
 
 
-def banded_ssim(outputs: tuple[Tensor, Tensor, Tensor], target: Tensor) -> Tensor:
-    """Minus the sum of the SSIM at full, half and quarter size; the smaller targets are every second and every fourth pixel."""
-    return -sum(ssim(out, target[..., :: 2**k, :: 2**k]) for k, out in enumerate(outputs))
+def banded_losses(outputs: tuple[Tensor, Tensor, Tensor], target: Tensor) -> dict[str, Tensor]:
+    """`ssim`: minus the sum of the SSIM at full, half and quarter size, -3 at best; the smaller targets are every second and fourth pixel.
+
+    Further `ssim_half` and `ssim_quarter`, minus one of them, and `l1` at full size: of these the released code makes the loss that it
+    measures importance with.
+    """
+    full, half, quarter = (ssim(out, target[..., :: 2**k, :: 2**k]) for k, out in enumerate(outputs))
+    return {"ssim": -(full + half + quarter), "ssim_half": -half, "ssim_quarter": -quarter, "l1": l1(outputs[0], target)}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import NonNegativeFloat, PositiveInt
+
 from benchtool.core.spec import Departure, MethodSpec
+from benchtool.methods.blocks.enc import Variant, Width
+from benchtool.methods.drbn import FirstWeights
 from benchtool.methods.drbn_enc import DRBNENC
 
 SPEC = MethodSpec(
@@ -15,6 +19,7 @@ SPEC = MethodSpec(
     tiling="approximate",
     check={"width": 8, "growth": 8},
     dead=("blocks.*.enc.squeeze.weight", "blocks.*.enc.excite.weight"),  # 3 x 3 kernels on a 1 x 1 map: 8/9 of them
+    taught=("normalisation", "exposure"),
 )
 
 
@@ -27,9 +32,18 @@ class DRBNENC4(DRBNENC):
         encs: how many of the four blocks, from the first, begin with ENC.
         variant: `released` or `paper`, see `ENC`.
         eps: under the square root of ENC's Eq. 6.
+        first_weights: `library` or `grey`, see `DRBN`.
     """
 
     name = "drbn-enc-4"
 
-    def __init__(self, width: int = 16, growth: int = 8, encs: int = 4, variant: str = "released", eps: float = 1e-8) -> None:
-        super().__init__(width, growth, 4, encs, variant, eps)
+    def __init__(
+        self,
+        width: Width = 16,
+        growth: PositiveInt = 8,
+        encs: int = 4,
+        variant: Variant = "released",
+        eps: NonNegativeFloat = 1e-8,
+        first_weights: FirstWeights = "library",
+    ) -> None:
+        super().__init__(width, growth, 4, encs, variant, eps, first_weights)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import PositiveInt
+
 from benchtool.core.spec import Departure, MethodSpec
-from benchtool.methods.drbn import DRBN
+from benchtool.methods.drbn import DRBN, FirstWeights
 
 SPEC = MethodSpec(
     title="DRBN-L",
@@ -18,6 +20,7 @@ SPEC = MethodSpec(
             released="not in the code",
             ours="18 channels, growth 9: both times 1.125; 20 channels and growth 8 would print the same count",
         ),
+        Departure("everything else", paper="as DRBN", released="as DRBN", ours="as DRBN: `methods show drbn`"),
     ),
     tiling="exact",
     tile_margin=276,
@@ -32,7 +35,8 @@ class DRBNL(DRBN):
     Args:
         width: G0, channels at full size.
         growth: G of the dense blocks.
+        first_weights: `library` or `grey`, see `DRBN`.
     """
 
-    def __init__(self, width: int = 18, growth: int = 9) -> None:
-        super().__init__(width, growth)
+    def __init__(self, width: PositiveInt = 18, growth: PositiveInt = 9, first_weights: FirstWeights = "library") -> None:
+        super().__init__(width, growth, first_weights=first_weights)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,7 +28,8 @@ SPEC = MethodSpec(
     citation="afifi2021msec",
     players=("model", "critic"),
     parameters=7_978_034,
-    published_parameters="7.04M (ENC Table 1); the generator has 7,015,449, the discriminator 962,585",
+    by_player={"model": 7_015_449, "critic": 962_585},
+    published_parameters="7.04M (ENC Table 1)",
     faithful="paper",
     departures=(
         Departure(
@@ -52,7 +54,7 @@ SPEC = MethodSpec(
             "patches",
             paper="random 128, 256, 512",
             released="about 10, 6, 4 fixed ones an image, written as JPEG again; dark, bright and flat ones rejected",
-            ours="new random crops of each image, none rejected; epochs times 10, 6, 4",
+            ours="new random crops of each image, rejected likewise; epochs times 10, 6, 4",
         ),
         Departure("horizontal flip", paper="not given", released="of a whole batch at once", ours="of each pair by itself"),
         Departure("initial weights", paper="not given", released="MATLAB's: He in the U-Nets, Glorot elsewhere, biases 0", ours="released"),
@@ -104,23 +106,23 @@ class MSEC(Method):
 
     def __init__(
         self,
-        widths: Sequence[int] = (16, 24, 24, 24),
+        widths: Sequence[PositiveInt] = (16, 24, 24, 24),
         pyramid_filter: str = "src9",
         inference_filter: str | None = None,
-        long_side: int = 512,
+        long_side: PositiveInt = 512,
         scale: Sequence[float] = (1.5, 1.5, 1.5, 1.05),
         restore: str = "guided",
         fusion: bool = False,
         stretch: bool = False,
         adversarial: str = "working",
-        critic_width: int = 8,
+        critic_width: NonNegativeInt = 8,
     ) -> None:
         super().__init__()
         for option, value, choices in (("adversarial", adversarial, ADVERSARIAL), ("restore", restore, RESTORE)):
             if value not in choices:
                 raise UserError(f"msec: {option} '{value}' is not one of {', '.join(choices)}")
-        if len(scale) != LEVELS or long_side < 1:
-            raise UserError(f"msec: scale needs {LEVELS} numbers, finest level first, and long_side at least 1")
+        if len(scale) != LEVELS:
+            raise UserError(f"msec: scale needs {LEVELS} numbers, finest level first")
         self.pyramid_filter, self.inference_filter = pyramid_filter, inference_filter or pyramid_filter
         for name in (self.pyramid_filter, self.inference_filter):
             low_pass(name)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import PositiveInt
+
 from benchtool.core.spec import Departure, MethodSpec
 from benchtool.methods.msec import MSEC
 
@@ -35,10 +37,10 @@ class MSECNoAdv(MSEC):
 
     def __init__(
         self,
-        widths: Sequence[int] = (16, 24, 24, 24),
+        widths: Sequence[PositiveInt] = (16, 24, 24, 24),
         pyramid_filter: str = "src9",
         inference_filter: str | None = None,
-        long_side: int = 512,
+        long_side: PositiveInt = 512,
         scale: Sequence[float] = (1.5, 1.5, 1.5, 1.05),
         restore: str = "guided",
         fusion: bool = False,

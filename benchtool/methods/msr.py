@@ -6,6 +6,8 @@ IEEE TIP 1997; constants of the public MATLAB collection OpenCE, which NIID's ta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from benchtool.core.errors import UserError
@@ -41,7 +43,7 @@ class MSR(Classical):
         cut: share of the pixels cut off at each end of a channel's histogram, of MSRCR alone.
     """
 
-    def __init__(self, restore: bool = False, scales: tuple[float, ...] | None = None, cut: float = 0.01) -> None:
+    def __init__(self, restore: bool = False, scales: Sequence[float] | float | None = None, cut: float = 0.01) -> None:
         super().__init__()
         self.restore, self.cut = restore, cut
         self.scales = SCALES[bool(restore)] if scales is None else tuple(np.atleast_1d(scales).tolist())

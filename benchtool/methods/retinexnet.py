@@ -5,11 +5,13 @@ Wei et al., "Deep Retinex Decomposition for Low-Light Enhancement", BMVC 2018, S
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchtool.core.errors import UserError
 from benchtool.core.spec import Departure, MethodSpec
 from benchtool.losses import l1
 from benchtool.methods.base import Batch, Method, Stage
@@ -35,6 +37,12 @@ SPEC = MethodSpec(
             ours="zeros; border: replicate for the port",
         ),
         Departure(
+            "halving",
+            paper="not given",
+            released="TensorFlow's SAME: an even size is padded at its end alone; a PyTorch port pads both sides",
+            ours="released; skip: concat as the port",
+        ),
+        Departure(
             "gradients at the border", paper="not given", released="TensorFlow's zero padding", ours="neighbours inside the image only"
         ),
     ),
@@ -43,8 +51,8 @@ SPEC = MethodSpec(
     check={"width": 8},
 )
 
-SKIPS = ("add", "concat")
-BORDERS = ("zeros", "replicate")
+Skip = Literal["add", "concat"]
+Border = Literal["zeros", "replicate"]
 SHARPNESS = 10.0  # of edges that illumination may have
 SCALES = 3  # of the second network
 DECOMPOSITION = ("reconstruction", "crossed", "smooth", "reflectance")
@@ -54,7 +62,7 @@ RELIGHTING = ("relight", "relight_smooth")
 class Decomposition(nn.Module):
     """An image -> reflectance [B, 3, H, W] and illumination [B, 1, H, W], both in (0, 1)."""
 
-    def __init__(self, width: int, border: str) -> None:
+    def __init__(self, width: int, border: Border) -> None:
         super().__init__()
         self.first = nn.Conv2d(4, width, 9, padding=4, padding_mode=border)
         self.middle = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, padding_mode=border) for _ in range(5))
@@ -71,12 +79,13 @@ class Decomposition(nn.Module):
 class Relighting(nn.Module):
     """Reflectance and illumination -> the adjusted illumination [B, 1, H, W], not bounded."""
 
-    def __init__(self, width: int, concatenate: bool, border: str) -> None:
+    def __init__(self, width: int, concatenate: bool, border: Border) -> None:
         super().__init__()
         self.concatenate = concatenate
         around = {"padding": 1, "padding_mode": border}
+        self.beyond = "constant" if border == "zeros" else border
         self.first = nn.Conv2d(4, width, 3, **around)
-        self.down = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, **around) for _ in range(SCALES))
+        self.down = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2) for _ in range(SCALES))  # padded by `_padded`
         self.up = nn.ModuleList(nn.Conv2d(width * (1 + concatenate), width, 3, **around) for _ in range(SCALES))
         self.fuse = nn.Conv2d(SCALES * width, width, 1)
         self.last = nn.Conv2d(width, 1, 3, **around)
@@ -87,7 +96,7 @@ class Relighting(nn.Module):
         skips = []
         for down in self.down:
             skips.append(x)
-            x = F.relu(down(x))
+            x = F.relu(down(self._padded(x)))
         decoded = []
         for up in self.up:
             skip = skips.pop()
@@ -97,24 +106,24 @@ class Relighting(nn.Module):
         size = decoded[-1].shape[-2:]
         return self.last(self.fuse(torch.cat([F.interpolate(d, size, mode="nearest") for d in decoded], 1)))
 
+    def _padded(self, x: Tensor) -> Tensor:
+        """What a layer that halves sees: a pixel more on each side, but where sides are added (TensorFlow) not before an even size."""
+        before = [int(self.concatenate or size % 2) for size in x.shape[-2:]]
+        return F.pad(x, (before[1], 1, before[0], 1), self.beyond)
+
 
 class RetinexNet(Method):
     """Both networks.
 
     Args:
         width: channels of all layers.
-        skip: `add`, as the authors' code, or `concat`, as a PyTorch port whose weights are around.
+        skip: `add`, as the authors' code, or `concat`, as a PyTorch port whose weights are around; each pads where it halves as its
+            library does.
         border: what convolutions see beyond it, `zeros`, or `replicate`, as that port.
-
-    Raises:
-        UserError: no such wiring or border.
     """
 
-    def __init__(self, width: int = 64, skip: str = "add", border: str = "zeros") -> None:
+    def __init__(self, width: PositiveInt = 64, skip: Skip = "add", border: Border = "zeros") -> None:
         super().__init__()
-        for option, value, choices in (("skip", skip, SKIPS), ("border", border, BORDERS)):
-            if value not in choices:
-                raise UserError(f"retinexnet: {option} '{value}' is not one of {', '.join(choices)}")
         self.decomposition = Decomposition(width, border)
         self.relighting = Relighting(width, skip == "concat", border)
 

@@ -7,6 +7,7 @@ no residual and no output activation, trained with the mean squared error.
 from __future__ import annotations
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from benchtool.core.spec import Departure, MethodSpec
@@ -29,7 +30,10 @@ SPEC = MethodSpec(
             ours="first features padded by reflection, output cropped: any size",
         ),
         Departure(
-            "images", paper="not given", released="resized to a multiple of 4 each side, targets too", ours="as stored; protocols resize"
+            "images",
+            paper="not given",
+            released="resized to a multiple of 4 each side, targets too",
+            ours="as stored; the recipes -released and the protocol enc-released resize",
         ),
     ),
     tiling="exact",
@@ -89,7 +93,7 @@ class SID(Method):
         width: channels of the first level, doubled at each further one (32 in the paper, 40 for SID-L).
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: PositiveInt = 32) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, width, 3, padding=1)
         self.unet = UNet(width)

@@ -6,12 +6,13 @@ A frozen copy of the network sees the target image; the features of ENC for the 
 
 from __future__ import annotations
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from benchtool.core.spec import Departure, MethodSpec
 from benchtool.losses import mse
 from benchtool.methods.base import Batch, Method, Stage
-from benchtool.methods.blocks.enc import ENC, Features, distilled
+from benchtool.methods.blocks.enc import ENC, Features, Variant, Width, distilled
 from benchtool.methods.sid import UNet
 
 SPEC = MethodSpec(
@@ -70,6 +71,7 @@ SPEC = MethodSpec(
     tiling="approximate",
     check={"width": 8},
     dead=("enc.squeeze.weight", "enc.excite.weight"),  # 3 x 3 kernels on a 1 x 1 map: 8/9 of them
+    taught=("normalisation", "exposure"),
 )
 
 
@@ -87,12 +89,12 @@ class SIDENC(Method):
 
     def __init__(
         self,
-        width: int = 32,
-        variant: str = "released",
+        width: Width = 32,
+        variant: Variant = "released",
         normalise: bool = True,
         spatial: bool = True,
         channel: bool = True,
-        eps: float = 1e-8,
+        eps: NonNegativeFloat = 1e-8,
     ) -> None:
         super().__init__()
         self.enc = ENC(3, width, variant, normalise, spatial, channel, eps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import PositiveInt
+
 from benchtool.core.spec import Departure, MethodSpec
 from benchtool.methods.sid import SID
 
@@ -28,5 +30,5 @@ class SIDL(SID):
         width: channels of the first level, doubled at each further one.
     """
 
-    def __init__(self, width: int = 40) -> None:
+    def __init__(self, width: PositiveInt = 40) -> None:
         super().__init__(width)

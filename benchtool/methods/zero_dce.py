@@ -6,6 +6,7 @@ Guo et al., "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancemen
 from __future__ import annotations
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,7 +23,8 @@ SPEC = MethodSpec(
     departures=(
         Departure("exposure loss", paper="absolute distance to 0.6", released="squared distance", ours="released"),
         Departure("colour loss", paper="sum of squared differences", released="root of the sum of fourth powers", ours="released"),
-        Departure("size in training", paper="512 x 512", released="whole images resized to 256 x 256", ours="crops of 256"),
+        Departure("size in training", paper="512 x 512", released="256 x 256", ours="paper; recipe zero-dce-released for the other"),
+        Departure("resizing in training", paper="not given", released="Lanczos", ours="bicubic, antialiased"),
         Departure(
             "smoothness loss",
             paper="mean over curves, colours and pixels",
@@ -51,7 +53,7 @@ class ZeroDCE(Method):
 
     maps = CURVES  # of three colours each, that the network estimates
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: PositiveInt = 32) -> None:
         super().__init__()
         into = [3, width, width, width, 2 * width, 2 * width, 2 * width]
         out = [width] * 6 + [3 * self.maps]

@@ -5,10 +5,10 @@ Li, Guo, Loy, "Learning to Enhance Low-Light Image via Zero-Reference Deep Curve
 
 from __future__ import annotations
 
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchtool.core.errors import UserError
 from benchtool.core.spec import Departure, MethodSpec
 from benchtool.methods.base import pad_to_multiple
 from benchtool.methods.zero_dce import ZeroDCE, apply_curves
@@ -22,10 +22,11 @@ SPEC = MethodSpec(
     faithful="released",
     departures=(
         Departure("losses", paper="as Zero-DCE", released="as Zero-DCE", ours="as Zero-DCE: `methods show zero-dce`"),
-        Departure("weight of the smoothness", paper="not established", released="1600 (its users say)", ours="1600, 8 times Zero-DCE's"),
+        Departure("weight of the smoothness", paper="not established", released="1600", ours="1600, 8 times Zero-DCE's"),
         Departure("size that the network sees in training", paper="not established", released="full (its author says)", ours="full"),
-        Departure("size of the images in training", paper="not established", released="not established", ours="crops of 256, as Zero-DCE"),
-        Departure("batch, rate, length", paper="not established", released="not established", ours="Zero-DCE's"),
+        Departure("images in training", paper="not established", released="resized to 512 x 512, Lanczos", ours="512 x 512, bicubic"),
+        Departure("batch, rate", paper="not established", released="Zero-DCE's", ours="Zero-DCE's"),
+        Departure("epochs", paper="not established", released="100", ours="100"),
         Departure(
             "reducing and enlarging",
             paper="not established",
@@ -38,7 +39,7 @@ SPEC = MethodSpec(
             released="cut to a multiple (its users say)",
             ours="what the network sees is padded by reflection to a multiple",
         ),
-        Departure("initial weights", paper="not established", released="not established", ours="Zero-DCE's, in both halves of a layer"),
+        Departure("initial weights", paper="not established", released="PyTorch's defaults", ours="Zero-DCE's, in both halves of a layer"),
     ),
     licence="own code; published weights CC BY-NC 4.0, not included",
     tiling="approximate",
@@ -66,16 +67,11 @@ class ZeroDCEPlus(ZeroDCE):
         width: channels of the layers between.
         scale: how many times smaller, along each side, the image is that the network sees in `enhance`; its map is enlarged. Training
             is at full size whatever it is.
-
-    Raises:
-        UserError: scale is not a whole number from 1.
     """
 
     maps = 1
 
-    def __init__(self, width: int = 32, scale: int = 12) -> None:
-        if not isinstance(scale, int) or scale < 1:
-            raise UserError(f"zero-dce-plus: scale={scale} must be a whole number, 1 (full size) or more")
+    def __init__(self, width: PositiveInt = 32, scale: PositiveInt = 12) -> None:
         super().__init__(width)
         self.scale = scale
 

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from benchtool.core.errors import UserError, unknown
-from benchtool.core.recipe import StageRecipe
+from benchtool.core.recipe_stage import StageRecipe
 from benchtool.core.spec import MethodSpec
 from benchtool.methods.base import Batch, Method, Stage
 from benchtool.training.optimise import Moments
@@ -55,11 +55,24 @@ def trained(method: Method, player: str, stage: str) -> dict[str, nn.Parameter]:
 
 
 def copy_player(source: Method, method: Method, player: str) -> None:
-    """Give `method` the parameters of one player of `source`, a method of the same build."""
-    theirs = dict(source.trainable(player))
+    """Give `method` the parameters of one player of `source`, a method of the same build, and the buffers of its layers.
+
+    A buffer (a normalisation's running statistics) is the player's where the innermost part around it that has any parameters has
+    none but the player's.
+    """
+    theirs = {**dict(source.named_buffers()), **dict(source.trainable(player))}
+    own = {name for name, _ in method.trainable(player)}
+    everything = [name for name, _ in method.named_parameters()]
     with torch.no_grad():
         for name, parameter in method.trainable(player):
             parameter.copy_(theirs[name])
+        for name, buffer in method.named_buffers():
+            place, around = name, []
+            while "." in place and not around:
+                place = place.rpartition(".")[0]
+                around = [other for other in everything if other.startswith(f"{place}.")]
+            if around and own.issuperset(around):
+                buffer.copy_(theirs[name])
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchtool import metrics
 from benchtool.core.errors import UserError
-from benchtool.core.recipe import StageRecipe
+from benchtool.core.recipe_stage import StageRecipe
 from benchtool.core.seeds import seed_of
 from benchtool.methods.base import Batch, Method, Stage
 from benchtool.training import checkpoints, optimise, players
@@ -72,15 +72,26 @@ class StageTraining:
             self.run.accelerator.scaler.load_state_dict(facts["scaler"])
 
     def _importance(self, tensors: dict[str, Tensor]) -> Importance:
-        """What ENC's regularisation holds the first player's parameters with: saved, or measured on all exposures."""
-        run, player, form = self.run, self.run.spec.players[0], self.recipe.regularise.form
+        """What ENC's regularisation holds the first player's parameters with: saved, or measured on all exposures.
+
+        Raises:
+            UserError: it is to be measured with a loss that the player does not give.
+        """
+        run, player, form, losses = self.run, self.run.spec.players[0], self.recipe.regularise.form, self.recipe.regularise.losses
         if tensors:
             device = run.accelerator.device
             return Importance.of_tensors(form, {n: t.to(device) for n, t in checkpoints.under("importance", tensors).items()})
         data = run.patches(self.recipe, None, f"{self.recipe.name}/importance")
         pace = dataclasses.replace(self.pace, accumulate=1, crops=1)
         steps = pace.steps(len(data))
-        trainee = Trainee(self.method)
+        trainee, stage = Trainee(self.method), dataclasses.replace(self.stage, losses=losses or self.stage.losses)
+
+        def loss(batch: Batch) -> Tensor:
+            total, given = trainee(batch, stage, player)
+            if missing := [name for name in losses or () if name not in given]:
+                raise unknown_loss(stage, missing[0], set(given))
+            return total
+
         parameters = players.trained(self.method, player, self.recipe.name)
         with run.progress(f"{self.recipe.name}: importance of the parameters", steps) as advance:
 
@@ -91,7 +102,7 @@ class StageTraining:
 
             return measure(
                 self.method,
-                lambda batch: trainee(batch, self.stage, player)[0],
+                loss,
                 parameters,
                 each(),
                 form,
@@ -163,9 +174,11 @@ class StageTraining:
         if bad := first_bad(values):
             mine = first_bad(dict(zip(losses, own.tolist())))
             where = f"samples {', '.join(batch.samples)}" if mine else "samples of another process"
+            saved = any(checkpoints.read_facts(checkpoints.stage_folder(self.run.folder, s.name)) for s in self.run.recipe.stages)
             raise UserError(
                 f"stage '{self.recipe.name}', step {self.step + 1}: the loss '{bad}' is {values[bad]} ({where}); stopped, "
-                "the last checkpoint stands. Look at these samples, lower the learning rate, or clip; then begin anew"
+                f"{'the last checkpoint stands' if saved else 'nothing was saved yet'}. "
+                "Look at these samples, lower the learning rate, or clip; then begin anew"
             )
         return values
 

@@ -64,11 +64,18 @@ def spec_is_complete(subject: Subject) -> str:
 
 
 def parameters_are_counted(subject: Subject) -> str:
-    """SPEC.parameters is that of the default build."""
+    """SPEC.parameters is that of the default build, and SPEC.by_player, where there are several players, what each of them trains."""
+    spec = subject.spec
     with torch.device("meta"):
-        built = count_parameters(create(subject.name))
-    require(built == subject.spec.parameters, f"the default build has {built:,} parameters, SPEC says {subject.spec.parameters:,}")
-    return f"{built:,}"
+        method = create(subject.name)
+    built = count_parameters(method)
+    require(built == spec.parameters, f"the default build has {built:,} parameters, SPEC says {spec.parameters:,}")
+    if len(spec.players) < 2:
+        require(not spec.by_player, "SPEC.by_player is for several players")
+        return f"{built:,}"
+    found = {player: sum(parameter.numel() for _, parameter in method.trainable(player)) for player in spec.players}
+    require(found == spec.by_player, f"the players have {found} parameters, SPEC.by_player says {dict(spec.by_player)}")
+    return f"{built:,}: {', '.join(f'{player} {count:,}' for player, count in found.items())}"
 
 
 def shapes_are_kept(subject: Subject) -> str:

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor
 
-from benchtool.core.recipe import Optimizer, Player, StageRecipe, load_recipe
+from benchtool.core.recipe import load_recipe
+from benchtool.core.recipe_stage import Optimizer, Player, StageRecipe
 from benchtool.methods.base import Batch, Method, Stage
 from benchtool.training import players
 from benchtool.training.optimise import build_optimizer

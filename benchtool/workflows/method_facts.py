@@ -57,19 +57,19 @@ def summary(name: str) -> dict[str, Any]:
         "task": spec.task,
         "kind": "learned" if spec.players else "classical",
         "parameters": spec.parameters,
+        "enhancing": spec.enhancing,
         "recipes": sorted(recipes_of(name)),
     }
 
 
 def details(name: str) -> dict[str, Any]:
     """All that SPEC, signature and recipes say of a method, as JSON values."""
-    entry = catalog.entry("methods", name)
-    spec = dataclasses.asdict(catalog.facts("methods", name))
+    entry, listed = catalog.entry("methods", name), summary(name)
     return (
-        summary(name)
-        | spec
+        listed
+        | dataclasses.asdict(catalog.facts("methods", name))
         | {
-            "parameters_mebi": round(spec["parameters"] / MEBI, 4),
+            "enhancing_mebi": round(listed["enhancing"] / MEBI, 4),
             "options": catalog.options("methods", name),
             "origin": entry.origin,
             "released_recipes": released_recipes(name),

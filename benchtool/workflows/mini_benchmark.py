@@ -16,7 +16,7 @@ import numpy as np
 from benchtool.core import catalog
 from benchtool.core.images import read_image
 from benchtool.core.manifest import open_dataset
-from benchtool.workflows.regress import RENDERED, Figure
+from benchtool.workflows.regress_figures import RENDERED, Figure
 from benchtool.workflows.steps import Step
 
 LONG_EDGE = 192  # pixels: every step runs, and takes seconds

@@ -17,6 +17,7 @@ SPEC = MethodSpec(
     tiling="approximate",  # ENC looks at the whole image
     check={"width": 8},
     dead=("enc.squeeze.weight", "enc.excite.weight"),  # 3 x 3 kernels on a 1 x 1 map: 8/9 of them
+    taught=("normalisation", "exposure"),
 )
 
 

@@ -62,7 +62,7 @@ def test_digest_is_of_what_decides_a_value() -> None:
 
 
 def test_the_papers_protocols_are_there() -> None:
-    names = {"enc", "msec", "niid", "rsnet", "emvnet-kalantari", "emvnet-raw", "emvnet-isp", "fecnet-script"}
+    names = {"enc", "msec", "niid", "rsnet", "emvnet-kalantari", "emvnet-raw", "emvnet-isp", "fecnet-script", "enc-released"}
     assert names <= set(protocol.protocol_names())
 
 

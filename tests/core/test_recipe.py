@@ -56,6 +56,14 @@ def test_defaults_lie_under_each_stage_one_level_deep(tmp_path: Path) -> None:
     assert (third.steps, third.epochs) == (7, None), "the stage's own length takes the place of the default's"
 
 
+def test_an_override_changes_one_of_the_stages_that_share_an_anchor(tmp_path: Path) -> None:
+    text = "optimizer: &common {name: adam, lr: 1.0e-4}\n    losses: {mse: 1}\n    epochs: 1\n"
+    stages = f"stages:\n  - name: one\n    {text}  - name: two\n    {text.replace('&common {name: adam, lr: 1.0e-4}', '*common')}"
+    (tmp_path / "r.yaml").write_text(f"method: sid\ndataset: me\n{stages}")
+    loaded = load_recipe(str(tmp_path / "r.yaml"), ["stages.0.optimizer.lr=3e-4"])
+    assert [stage.optimizer.lr for stage in loaded.stages] == [3e-4, 1e-4]
+
+
 def test_overrides(tmp_path: Path) -> None:
     source = written(tmp_path, {}, {"name": "b"}, defaults={"optimizer": {"betas": [0.5, 0.6]}, "batch": 2})
     sets = ("stages.0.optimizer.lr=1e-3", "stages.1.steps=9", "defaults.batch=6", "options.width=8", "seed=4", "validate=none", "amp=off")
@@ -84,6 +92,14 @@ def test_overrides(tmp_path: Path) -> None:
         ({"steps": 4}, "either epochs or steps"),
         ({"epochs": None}, "either epochs or steps"),
         ({"validate_every": 4}, "validate_every goes with steps"),
+        (
+            {"resize": "multiple-of-8"},
+            "stages.0.resize: must be the side of a square in pixels, 512, or multiple-of-4, not 'multiple-of-8'",
+        ),
+        ({"resize": 0}, "stages.0.resize"),
+        ({"resize": True}, "stages.0.resize"),
+        ({"patch": None, "reject": {"dark": 0.1}}, "reject is of crops; give their patch"),
+        ({"patch": 8, "reject": {"dim": 0.1}}, "stages.0.reject: unknown key 'dim'"),
         ({"losses": {}}, "stages.0.losses"),
         ({"losses": {"mse": float("nan")}}, "stages.0.losses.mse"),
         ({"target": "expert_x"}, "unknown target role 'expert_x'; did you mean 'expert_"),

@@ -24,6 +24,10 @@ from benchtool.evaluation.evaluate import Outcome, evaluate
 from benchtool.evaluation.predict import predict
 from benchtool.evaluation.scores import Row, read_rows
 from benchtool.methods.base import Method
+from benchtool.report.frame import read_results
+from benchtool.report.site.build import edition_row
+from benchtool.report.site.distribution import views
+from benchtool.report.site.subjects import subjects
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -139,7 +143,9 @@ def test_scores_that_needed_no_resizing_are_shared(dataset: Dataset) -> None:
     assert other.scored == 6 and run("identity", dataset, "enc", out=other.folder).scored == 0
 
 
-def test_values_above_100_db_are_left_out_and_counted(tmp_path: Path, store: Callable) -> None:
+@pytest.fixture
+def close(tmp_path: Path, store: Callable) -> Dataset:
+    """An image equal to its target, one with an error of one level in one pixel, and a dark one."""
     photo = data.chelsea()[:240, :240].clip(1, 254)
     near = photo.copy()
     near[0, 0, 0] += 1  # 48.13 + 10 log10(240 x 240 x 3) = 100.5 dB
@@ -147,13 +153,66 @@ def test_values_above_100_db_are_left_out_and_counted(tmp_path: Path, store: Cal
     for name, image in {"equal": photo, "near": near, "far": photo // 2}.items():
         targets = (store(tmp_path / "me", "target.png", photo, role="expert_c"),)
         samples.append(Sample(name, name, "test", (store(tmp_path / "me", f"{name}.png", image),), targets))
-    dataset = write_dataset(tmp_path / "me", Facts("me", "sample", {"here": "."}), samples)
-    outcome = run("identity", dataset, "fecnet-script", metric_keys=["psnr", "loe"])
+    return write_dataset(tmp_path / "me", Facts("me", "sample", {"here": "."}), samples)
+
+
+def odd(folder: Path, store: Callable, size: tuple[int, int]) -> Dataset:
+    """One test sample of (height, width), its target lighter."""
+    photo = data.chelsea()[: size[0], : size[1]]
+    image, target = store(folder, "in.png", photo // 2), store(folder, "out.png", photo, role="expert_c")
+    return write_dataset(folder, Facts("me", "sample", {"here": "."}), [Sample("a", "a", "test", (image,), (target,))])
+
+
+def test_sides_are_brought_to_multiples_of_4_where_the_protocol_says_so(tmp_path: Path, store: Callable) -> None:
+    dataset = odd(tmp_path / "me", store, (45, 50))
+    stored = run("identity", dataset, "enc", metric_keys=["psnr", "loe"])
+    outcome = run("identity", dataset, "enc-released", metric_keys=["psnr", "loe"])
+    assert outcome.entry["predictions"] == "predictions/me/test-multiple-of-4" and outcome.predicted == 1 and not outcome.failures
+    large = [cv2.resize(read_image(dataset.folder / name).astype(np.float32) / 255, (52, 48)) for name in ("in.png", "out.png")]
+    source, target = ((255 * image).round().astype(np.uint8) for image in large)
+    output = read_image(outcome.folder / "predictions" / "me" / "test-multiple-of-4" / "a.png")
+    assert output.shape == (48, 52, 3) and np.abs(output.astype(int) - source).max() <= 1
+    (row,) = rows_of(outcome, metric="psnr", protocol="enc-released")
+    assert row["value"] == pytest.approx(peak_signal_noise_ratio(target, output), abs=0.01)
+    assert json.loads(row["facts"])["resized_to_multiple"] == [50, 45]
+    (order,) = rows_of(outcome, metric="loe", protocol="enc-released")
+    assert order["value"] == 0, "the source is resized too"
+    assert row["value"] != rows_of(stored, metric="psnr", protocol="enc")[0]["value"]
+    assert run("identity", dataset, "enc-released").scored == run("identity", dataset, "enc").scored == 0
+
+
+def test_what_has_such_sides_is_left_as_it_is(tmp_path: Path, store: Callable, double: str) -> None:
+    dataset = odd(tmp_path / "me", store, (44, 52))
+    first = run("identity", dataset, "enc")
+    outcome = run("identity", dataset, "enc-released")
+    assert outcome.scored == 0 and outcome.entry["means"] == first.entry["means"]
+    with pytest.raises(
+        UserError, match="enc-released enhances at multiples of 4 pixels, which is for one display image of one size; double"
+    ):
+        run(double, dataset, "enc-released")
+
+
+def test_values_above_100_db_are_left_out_and_counted(close: Dataset) -> None:
+    outcome = run("identity", close, "fecnet-script", metric_keys=["psnr", "loe"])
     values = {row["sample"]: row["value"] for row in rows_of(outcome, metric="psnr")}
     assert values["near"] == pytest.approx(100.5, abs=0.05) and values["equal"] == np.inf
     assert outcome.entry["means"]["psnr:rgb-u8"]["all"] == values["far"]
     assert outcome.entry["excluded"] == {"psnr:rgb-u8": {"infinite": 1, "above 100 dB": 1}}
-    assert run("identity", dataset, "enc").entry["means"]["psnr:rgb-u8"]["all"] == pytest.approx((values["near"] + values["far"]) / 2)
+    assert run("identity", close, "enc").entry["means"]["psnr:rgb-u8"]["all"] == pytest.approx((values["near"] + values["far"]) / 2)
+
+
+def test_the_sites_means_are_those_of_the_summary(close: Dataset) -> None:
+    means = {name: run("identity", close, name).entry["means"]["psnr:rgb-u8"]["all"] for name in ("fecnet-script", "enc")}
+    found = subjects(read_results([close.folder.parent / "identity"]).evaluations, [])
+    pages = {subject.edition.protocol: next(iter(views(subject))) for subject in found}
+    assert {name: dict(page.numbers)["Mean, dB"] for name, page in pages.items()} == {name: f"{mean:.2f}" for name, mean in means.items()}
+    script, enc = (dict(pages[name].numbers) for name in means)
+    assert (script["Infinite"], script["Above 100 dB"], enc["Infinite"]) == ("1", "1", "1") and "Above 100 dB" not in enc
+    listed = {image.name: (image.value, image.reason) for image in pages["fecnet-script"].images}
+    assert listed["equal"] == ("∞", "infinite: no difference to the target") and listed["near"] == ("100.51", "above 100 dB")
+    assert {(row.label, row.cells[0].text) for row in (edition_row(subject, subject.metrics) for subject in found)} == {
+        ("identity", f"{mean:.2f}") for mean in means.values()
+    }
 
 
 def test_the_limit_is_for_decibels_alone(dataset: Dataset, toy: Callable) -> None:

@@ -55,7 +55,11 @@ FAULTS = {
         ("tile_margin=1", "tile_margin=1, tile_step=0", "tile_step 0"),
         ('tiling="exact"', 'tiling="exact", departures=(Departure("loss", "L1", "", "L1"),)', "'loss' leaves a column empty"),
     ],
-    "parameters as SPEC says": [("parameters=84", "parameters=85", "has 84 parameters, SPEC says 85")],
+    "parameters as SPEC says": [
+        ("parameters=84", "parameters=85", "has 84 parameters, SPEC says 85"),
+        ("parameters=84", 'parameters=84, by_player={"model": 84}', "by_player is for several players"),
+        ("parameters=84", 'parameters=84, players=("model", "critic")', r"by_player says \{\}"),
+    ],
     "any size": [
         ("padding=1", "padding=0", "RuntimeError|gives"),
         (ENHANCE, "return self.conv(inputs[:, 0])[..., :32]", r"33 x 47: gives \(2, 3, 33, 32\)"),

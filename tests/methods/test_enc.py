@@ -140,7 +140,7 @@ def test_one_pixel() -> None:
 
 
 def test_unknown_variant() -> None:
-    with pytest.raises(UserError, match="variant 'papr' is not one of released, paper"):
+    with pytest.raises(UserError, match="sid-enc: option variant='papr': should be 'released' or 'paper'"):
         create("sid-enc", variant="papr")
 
 

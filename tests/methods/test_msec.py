@@ -52,7 +52,10 @@ def test_parameters() -> None:
     assert count_parameters(both.discriminator) == 962_585
     assert [count_parameters(net) for net in both.generator.nets] == [482_067, 1_083_675, 1_083_675, 4_365_915]
     assert [count_parameters(layer) for layer in both.generator.enlarge] == [39, 39, 39]
-    assert sum(p.numel() for _, p in both.trainable("critic")) == 962_585
+    built = {player: sum(p.numel() for _, p in both.trainable(player)) for player in ("model", "critic")}
+    spec = catalog.facts("methods", "msec")
+    assert built == spec.by_player == {"model": 7_015_449, "critic": 962_585}
+    assert (spec.enhancing, spec.parameters) == (7_015_449, 7_978_034)
 
 
 def reference_unet(net: nn.Module, x: Tensor) -> Tensor:

@@ -91,10 +91,10 @@ def weighted(net: Method, stage: Stage, inputs: Tensor, targets: Tensor) -> Tens
 def overfit(preset: Preset) -> tuple[float, float]:
     """What is left of the way from the first loss to the optimum, and the mean PSNR in dB of the result at full size."""
     torch.manual_seed(0)
-    net = create(preset.name, **preset.options)
+    recipe = load_recipe(preset.name)
+    net = create(preset.name, **{**recipe.options, **preset.options})
     inputs, targets = pairs(preset.textured, preset.dim)
-    recipe = load_recipe(preset.name).stages[0]
-    stage = Stage(recipe.name, recipe.losses)
+    stage = Stage(recipe.stages[0].name, recipe.stages[0].losses)
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in net.trainable():
         lr = next((rate for pattern, rate in preset.rates.items() if fnmatch(name, pattern)), preset.lr)

@@ -11,7 +11,8 @@ from test_overfit import pairs, weighted
 
 from benchtool.core import catalog
 from benchtool.core.errors import UserError
-from benchtool.core.recipe import StageRecipe, load_recipe
+from benchtool.core.recipe import load_recipe
+from benchtool.core.recipe_stage import StageRecipe
 from benchtool.losses import l1
 from benchtool.methods import create
 from benchtool.methods.base import Batch, Method, Stage, count_parameters
@@ -27,7 +28,7 @@ def test_parameters(skip: str, parameters: int) -> None:
 
 
 def test_unknown_wiring() -> None:
-    with pytest.raises(UserError, match="add, concat"):
+    with pytest.raises(UserError, match="retinexnet: option skip='sum': should be 'add' or 'concat'"):
         create("retinexnet", skip="sum")
 
 
@@ -83,6 +84,42 @@ def test_output_is_reflectance_times_adjusted_light(skip: str) -> None:
         reflectance, light = net.decomposition(image[:, 0])
         assert light.shape == (1, 1, 9, 11) and ((reflectance > 0) & (reflectance < 1)).all()
         torch.testing.assert_close(net.enhance(image), reflectance * net.relighting(reflectance, light))
+
+
+@pytest.mark.parametrize(("skip", "before"), [("add", 0), ("concat", 1)])
+@pytest.mark.parametrize("border", ["zeros", "replicate"])
+def test_where_halving_samples(skip: str, before: int, border: str) -> None:
+    """An impulse response: the middle of the kernel lies on every second pixel, from 1 - `before` of an even side, from 0 of an odd one."""
+    net = create("retinexnet", width=1, skip=skip, border=border).double().relighting
+    [halving, *_] = net.down
+    with torch.no_grad():
+        halving.weight.zero_()
+        halving.weight[..., 1, 1] = 1
+        halving.bias.zero_()
+        image = torch.arange(6 * 9, dtype=torch.float64).view(1, 1, 6, 9)
+        torch.testing.assert_close(halving(net._padded(image)), image[..., 1 - before :: 2, ::2], rtol=0, atol=0)
+        halving.weight.fill_(1)
+        padded = np.pad(image[0, 0].numpy(), ((before, 1), (1, 1)), "edge" if border == "replicate" else "constant")
+        sums = [[padded[i : i + 3, j : j + 3].sum() for j in range(0, 9, 2)] for i in range(0, 6, 2)]
+        np.testing.assert_allclose(halving(net._padded(image))[0, 0].numpy(), sums)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 16), (5, 4)])
+@pytest.mark.parametrize("options", [{}, {"skip": "concat", "border": "replicate"}])
+def test_any_size(size: tuple[int, int], options: dict) -> None:
+    image = torch.rand(1, 1, 3, *size)
+    assert create("retinexnet", width=4, **options).enhance(image).shape == (1, 3, *size)
+
+
+def test_the_port_is_what_it_was() -> None:
+    """Its halving layers pad one pixel on each side, as `Conv2d` does by itself."""
+    torch.manual_seed(0)
+    net = create("retinexnet", width=4, skip="concat", border="replicate").relighting
+    x = torch.rand(1, 4, 10, 13)
+    for halving in net.down:
+        plain = torch.nn.Conv2d(4, 4, 3, stride=2, padding=1, padding_mode="replicate")
+        plain.load_state_dict(halving.state_dict())
+        torch.testing.assert_close(halving(net._padded(x)), plain(x))
 
 
 def least_known(reflectance: torch.Tensor, targets: torch.Tensor, weights: Mapping[str, float]) -> float:

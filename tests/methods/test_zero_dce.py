@@ -38,6 +38,16 @@ def test_strong_curves_brighten_and_darken_and_keep_the_ends() -> None:
         assert compare(result[..., 1:-1], ramp[..., 1:-1]).all() and torch.equal(result[..., [0, -1]], ramp[..., [0, -1]])
 
 
+def test_recipes_see_whole_images_at_the_size_of_paper_and_code() -> None:
+    paper, released = load_recipe("zero-dce"), load_recipe("zero-dce-released")
+    (one,), (other,) = paper.stages, released.stages
+    assert (one.resize, one.patch, one.batch, one.losses) == (512, None, 8, WEIGHTS)
+    assert (other.resize, released.seed) == (256, 1143)
+    assert other.model_copy(update={"resize": 512}) == one and released.model_copy(update={"stages": [], "seed": 0, "name": ""}) == (
+        paper.model_copy(update={"stages": [], "name": ""})
+    )
+
+
 def test_smoothness_by_loops() -> None:
     maps = np.random.default_rng(1).normal(size=(2, 24, 5, 4))
     down = sum((maps[b, m, i + 1, j] - maps[b, m, i, j]) ** 2 for b in range(2) for m in range(24) for i in range(4) for j in range(4))
@@ -97,7 +107,7 @@ def least_known(inputs: torch.Tensor, weights: dict[str, float]) -> float:
 
 @pytest.mark.parametrize("name", ["zero-dce", "zero-dce-plus"])
 def test_overfits_four_photographs_without_targets(name: str) -> None:
-    """200 steps on crops of 64 px, as the recipe takes crops, bring its weighted loss below a fifth of the way to the least known."""
+    """200 steps on crops of 64 px bring its weighted loss below a fifth of the way to the least known."""
     torch.manual_seed(0)
     net, [stage] = create(name, **catalog.facts("methods", name).check), load_recipe(name).stages
     inputs, _ = pairs()

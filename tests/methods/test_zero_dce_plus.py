@@ -109,7 +109,7 @@ def test_the_scale_matters_to_results_and_not_to_training() -> None:
 
 @pytest.mark.parametrize("scale", [0, -12, 1.5])
 def test_no_such_scale(scale: float) -> None:
-    with pytest.raises(UserError, match=f"zero-dce-plus: scale={scale} must be"):
+    with pytest.raises(UserError, match=f"zero-dce-plus: option scale={scale}: should be"):
         create("zero-dce-plus", scale=scale)
 
 

@@ -7,9 +7,10 @@ Instance normalisation aligns the exposures; what it removes is put back by atte
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,8 +20,9 @@ from benchtool.losses import l1
 if TYPE_CHECKING:
     from benchtool.methods.base import Method, Stage
 
-VARIANTS = ("released", "paper")
+Variant = Literal["released", "paper"]
 REDUCTION = 4  # of the channel attention's 2C inputs
+Width = Annotated[int, Field(ge=REDUCTION // 2)]  # C, so that some are left
 SLOPE = 0.1  # leaky ReLU's of the released attentions
 
 
@@ -69,15 +71,15 @@ class ENC(nn.Module):
         self,
         in_channels: int,
         channels: int,
-        variant: str = "released",
+        variant: Variant = "released",
         normalise: bool = True,
         spatial: bool = True,
         channel: bool = True,
         eps: float = 1e-8,
     ) -> None:
         super().__init__()
-        if variant not in VARIANTS:
-            raise UserError(f"ENC: variant '{variant}' is not one of {', '.join(VARIANTS)}")
+        if variant not in get_args(Variant):
+            raise UserError(f"ENC: variant '{variant}' is not one of {', '.join(get_args(Variant))}")
         self.paper = variant == "paper"
         self.eps = eps
         self.plain = None if normalise or spatial or channel else conv(3, in_channels, channels, bias=True)
