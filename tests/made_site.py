@@ -1,9 +1,12 @@
-"""A site of made-up runs for its tests: two methods on ME, one on ME-v2 with failures, and names that no page may obey."""
+"""A site of made-up runs for its tests: two methods on ME, one on ME-v2 with failures, names that no page may obey; its pages read."""
 
 from __future__ import annotations
 
 import contextlib
+import html
+import re
 from collections.abc import Callable, Iterator, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from benchtool.report.site.build import Site, build_site
 HOSTILE = "<script>alert(1)</script>"
 FOLDER = "<img src=x onerror=alert(1)>"  # a folder's name has no slash
 SCENES = 7
+VOID = {"meta", "link", "input", "img", "br", "hr"}
+FOREIGN = {"path", "line", "text", "svg", "circle", "rect"}
 
 
 @contextlib.contextmanager
@@ -53,3 +58,47 @@ def make_site(folder: Path) -> Site:
     write_runs(folder / "runs")
     with in_this_process():
         return build_site(folder / "out", read_results([folder / "runs"]), [], per_kind=2, command=["site", HOSTILE])
+
+
+class Page(HTMLParser):
+    """A page's elements, ids and addresses; balanced, or `faults` says where not."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path, self.text = path, path.read_text(encoding="utf-8")
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.faults: list[str] = []
+        self.feed(self.text)
+        self.close()
+        self.faults += [f"<{tag}> is not closed" for tag in self.open]
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if len(dict(attributes)) != len(attributes):
+            self.faults.append(f"<{tag}> has an attribute twice")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if tag not in FOREIGN | VOID:
+            self.faults.append(f"<{tag}/> is not closed in HTML")
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> on line {self.getpos()[0]}")
+
+    @property
+    def ids(self) -> list[str]:
+        return [value["id"] for _, value in self.elements if "id" in value]
+
+    @property
+    def addresses(self) -> list[tuple[str, str]]:
+        """(tag, address) of everything that is loaded or led to."""
+        names = ("href", "src", "srcset", "data", "action")
+        return [(tag, value[name]) for tag, value in self.elements for name in names if value.get(name)]
+
+
+def words(page: Page) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
 from benchtool.core.images import write_image
 from benchtool.core.manifest import Dataset, Facts, Image, Sample, write_dataset
+from benchtool.core.seeds import seed_of
+from benchtool.methods import create
+from benchtool.methods.base import Batch, Stage
 
 TOY = Path(__file__).parent / "training" / "toy.py"
 EVS = {"N1.5": -1.5, "0": 0.0, "P1.5": 1.5}
 GROUPS = {"under": [-1.5], "over": [0.0, 1.5]}
+CONV = {"first.weight", "first.bias", "last.weight", "last.bias"}  # the toy's own parameters, without its critic's
+Trained = Callable[..., Path]  # the fixture `trained`
 
 
 def make_dataset(folder: Path, scenes: tuple[int, int, int] = (4, 1, 1), size: tuple[int, int] = (40, 36), name: str = "me") -> Dataset:
@@ -59,3 +67,23 @@ def moved(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> set[str
     """Names of tensors that differ."""
     assert one.keys() == two.keys()
     return {name for name in one if not torch.equal(one[name], two[name])}
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    """A run's log."""
+    with open(run / "log.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def toy(seed: int = 0, **options: Any) -> torch.nn.Module:
+    """The toy as a run with this seed begins with it."""
+    torch.manual_seed(seed_of(seed, "init"))
+    return create("toy", **options)
+
+
+def spy(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Batch, Stage, str]]:
+    """What the toy's losses are called with while it trains."""
+    cls, seen = type(toy()), []
+    real = cls.losses
+    monkeypatch.setattr(cls, "losses", lambda self, *given: seen.append(given) or real(self, *given))
+    return seen

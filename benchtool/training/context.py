@@ -14,7 +14,8 @@ from accelerate import Accelerator
 
 from benchtool.core.console import progress
 from benchtool.core.manifest import Dataset
-from benchtool.core.recipe import Recipe, StageRecipe
+from benchtool.core.recipe import Recipe
+from benchtool.core.recipe_stage import StageRecipe
 from benchtool.core.seeds import seed_of
 from benchtool.core.spec import MethodSpec
 from benchtool.datasets.loading import Pace, Patches, batches
@@ -67,8 +68,9 @@ class Run:
     def patches(self, stage: StageRecipe, exposures: list[float | str] | None, draws: str | None = None) -> Patches:
         """Training data as a stage crops it; `draws` takes the place of the stage's name in what is drawn."""
         role = (stage.target or self.dataset.facts.default_target) if self.spec.needs_target else None
-        draws, pack = draws or stage.name, find(self.dataset)
-        return Patches(self.dataset, self.recipe.seed, draws, stage.patch, stage.augment, role, exposures, self.cache, pack)
+        given = {"patch": stage.patch, "augment": stage.augment, "resize": stage.resize, "reject": stage.reject}
+        kept = {"cache": self.cache, "pack": find(self.dataset)}
+        return Patches(self.dataset, self.recipe.seed, draws or stage.name, target=role, exposures=exposures, **given, **kept)
 
     def pace(self, stage: StageRecipe) -> Pace:
         """How a stage cuts its data into steps."""

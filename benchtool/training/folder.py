@@ -89,11 +89,24 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
 
 def as_asked(there: Recipe, asked: Recipe) -> Recipe:
     """`there` without what training settled and `asked` leaves open."""
-    if len(there.stages) != len(asked.stages):
-        return there
     pairs = zip(there.stages, asked.stages)
     stages = [t.model_copy(update={"worst": None}) if t.exposures == a.exposures == "worst" and a.worst is None else t for t, a in pairs]
-    return there.model_copy(update={"stages": stages})
+    return there.model_copy(update={"stages": [*stages, *there.stages[len(stages) :]]})
+
+
+def alike(there: Recipe, asked: Recipe) -> tuple[int, str]:
+    """How many leading stages of two recipes come to the same weights, and what ends them: the first difference, in words.
+
+    A stage's result is a function of the weights it begins from, the seed, its name and its settings; the recipe's name is none of them.
+    """
+    one, two = as_asked(there, asked).resolved(), asked.resolved()
+    apart = {"name", "stages"}
+    if found := difference(*({key: value for key, value in plain.items() if key not in apart} for plain in (one, two))):
+        return 0, found
+    for number, pair in enumerate(zip(one["stages"], two["stages"])):
+        if found := difference(*pair, f"stages.{number}"):
+            return number, found
+    return min(len(one["stages"]), len(two["stages"])), ""
 
 
 def difference(there: Any, here: Any, place: str = "") -> str | None:
@@ -102,14 +115,24 @@ def difference(there: Any, here: Any, place: str = "") -> str | None:
     >>> difference({"stages": [{"epochs": 3}]}, {"stages": [{"epochs": 4}]})
     'stages.0.epochs: 3 there, 4 here'
     """
+    found = next(iter(differences(there, here, place).items()), None)
+    return f"{found[0]}: {_short(found[1][0])} there, {_short(found[1][1])} here" if found else None
+
+
+def differences(there: Any, here: Any, place: str = "") -> dict[str, tuple[Any, Any]]:
+    """Every place where plain values differ -> both; None stands for what one of them lacks.
+
+    >>> differences({"stages": [{"epochs": 3}]}, {"stages": [{"epochs": 4, "steps": 2}]})
+    {'stages.0.epochs': (3, 4), 'stages.0.steps': (None, 2)}
+    """
     if isinstance(there, dict) and isinstance(here, dict):
         pairs = {key: (there.get(key), here.get(key)) for key in (*there, *here)}
     elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
         pairs = {str(number): pair for number, pair in enumerate(zip(there, here))}
     else:
-        return None if there == here else f"{place}: {_short(there)} there, {_short(here)} here"
-    found = (difference(*pair, f"{place}.{key}" if place else key) for key, pair in pairs.items())
-    return next((text for text in found if text), None)
+        return {} if there == here else {place: (there, here)}
+    found = (differences(*pair, f"{place}.{key}" if place else key) for key, pair in pairs.items())
+    return {where: values for one in found for where, values in one.items()}
 
 
 def _short(value: Any) -> str:

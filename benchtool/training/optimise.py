@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchtool.core.recipe import Optimizer, Schedule
+from benchtool.core.recipe_stage import Optimizer, Schedule
 from benchtool.methods.base import Method
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}

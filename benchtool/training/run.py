@@ -22,9 +22,11 @@ from benchtool.datasets.loading import Patches
 from benchtool.evaluation.predict import pick_device
 from benchtool.evaluation.samples import LINEAR, check_inputs
 from benchtool.methods.base import count_parameters
-from benchtool.training import checkpoints, folder, players, smoke
+from benchtool.training import checkpoints, folder, players, reuse, smoke
+from benchtool.training.altered import altered
 from benchtool.training.context import Run
 from benchtool.training.log import Log, loss_names
+from benchtool.training.splits import check_splits
 from benchtool.training.stage import StageTraining, exposures
 
 PATIENCE = datetime.timedelta(days=1)  # processes wait while the first one validates
@@ -42,6 +44,7 @@ class Settings:
         tensorboard: write TensorBoard events.
         resume: there must be a run to continue.
         restart: begin anew.
+        reuse: another run, of which leading stages are taken over that are the same.
     """
 
     device: str = "auto"
@@ -51,6 +54,7 @@ class Settings:
     tensorboard: bool = False
     resume: bool = False
     restart: bool = False
+    reuse: Path | None = None
 
 
 def train(recipe: Recipe, dataset: Dataset, out: Path, settings: Settings = Settings(), short: bool = False) -> None:
@@ -75,12 +79,15 @@ def train(recipe: Recipe, dataset: Dataset, out: Path, settings: Settings = Sett
         raise UserError(f"--resume: {out} holds no run")
     with folder.held(out) if accelerator.is_main_process else contextlib.nullcontext():
         if accelerator.is_main_process:
+            shared = reuse.find(settings.reuse, run, settings.restart) if settings.reuse else None
             run.recipe = folder.begin(out, recipe, settings.restart)
             if done := folder.finished(out):
                 say(f"{out}: already trained ({done}); --restart begins anew")
             else:
-                folder.add_provenance(out, _provenance(run))
+                folder.add_provenance(out, _provenance(run) | (shared.record if shared else {}))
                 run.log = Log(out, loss_names(recipe), _log_bytes(run), settings.tensorboard)
+                if shared:
+                    reuse.take_over(shared, run)
         accelerator.wait_for_everyone()
         if folder.finished(out):
             return
@@ -127,16 +134,13 @@ def check(run: Run) -> int:
     recipe, method = run.recipe, run.build()
     if recipe.validation is not None:
         metrics.find(recipe.validation)
-        if not any(s.split == "val" for s in run.dataset.samples):
-            raise UserError(f"{run.dataset.folder}: has no validation split to choose weights by; keep the last ones with -s validate=none")
+    check_splits(recipe, run.dataset)
     check_inputs(recipe.method, run.spec, (s for s in run.dataset.samples if s.split != "test"))
     for number, stage in enumerate(recipe.stages):
         where = f"stages.{number}"
         for text in (stage.start, stage.teacher, *(player.start for player in stage.players.values())):
             if text and reference(text).run:
                 run.load(text)
-        if stage.exposures == "worst" and not run.dataset.facts.exposure_groups:
-            raise UserError(f"{where}: exposures: worst, but the dataset '{run.dataset.facts.name}' has no exposure groups")
         data = run.patches(stage, exposures(stage))
         _check_targets(run, data, where)
         run.pace(stage).steps(len(data))
@@ -186,8 +190,6 @@ def settle_worst(run: Run, number: int) -> None:
     stage, recipe = run.recipe.stages[number], run.recipe
     say(f"stage '{stage.name}': looking for the worst exposure of {stage.start}")
     found = run.validate(run.load(stage.start), stage.target)
-    if not found.groups:
-        raise UserError(f"{run.dataset.folder}: no validation sample belongs to an exposure group; list the exposures instead of 'worst'")
     pick = min if metrics.find(recipe.validation).spec.higher_is_better else max
     worst = pick(found.groups, key=found.groups.__getitem__)
     say(f"stage '{stage.name}': {', '.join(f'{g} {v:.2f}' for g, v in found.groups.items())}; tuning on {worst}")
@@ -236,6 +238,8 @@ def _summary(run: Run, parameters: int) -> dict[str, Any]:
             "variant": facts.variant,
             "fingerprint": facts.fingerprint,
             "stages": [stage.name for stage in recipe.stages],
+            "altered": altered(run),
+            "reused": reuse.taken(run.folder),
             "steps": sum(state["step"] for state in states.values()),
             "smoke": recipe.smoke,
             "seed": recipe.seed,

@@ -142,7 +142,7 @@ def test_user_errors_are_one_line(here: Path, benchtool: Callable) -> None:
         ("identity", "--data", "me", "--keep", "some"): "--keep some: give all, none, or a number",
         ("identity", "--data", "me", "--root", "here"): "--root here: give NAME=VALUE",
         ("clahe", "--data", "me", "-s", "clip=2"): "unknown option of the method clahe 'clip'; did you mean 'clip_limit'?",
-        ("clahe", "--data", "me", "-s", "clip_limit=[2"): "a value is not valid YAML",
+        ("clahe", "--data", "me", "-s", "clip_limit=[2"): "--set clip_limit=[2: not valid YAML",
         ("me", "--data", "me"): "me: not a run",
         ("identity", "--data", "me", "--protocol", "emvnet-raw"): "compares linear images, identity makes display images",
         ("identity", "--data", "me", "--metrics", "psnr-mu"): "compares display images of 8 bits, psnr-mu:mu5000 compares linear",

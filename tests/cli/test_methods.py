@@ -42,13 +42,23 @@ def test_show(benchtool) -> None:
     assert "huang2022enc" in out
 
 
+def test_what_enhances_is_counted_apart_from_what_only_trains(benchtool) -> None:
+    """MSEC's discriminator is no part of its network."""
+    listed = benchtool("methods", "list").out
+    assert [line.split()[4] for line in listed.splitlines() if line.split()[:2] == ["msec", "MSEC"]] == ["7,015,449"]
+    assert "msec has 7,978,034 parameters in training" in listed and " has " not in listed.replace("msec has", "", 1)
+    shown = benchtool("methods", "show", "msec").out
+    assert "7,015,449 = 6.6905 x 2^20; 7,978,034 in training: model 7,015,449, critic 962,585" in shown
+    assert "in training" not in benchtool("methods", "show", "msec-no-adv").out
+
+
 def test_show_takes_a_recipe(benchtool) -> None:
     assert benchtool("methods", "show", "i-sid").out == benchtool("methods", "show", "sid-enc").out
 
 
 def test_show_for_programs(benchtool) -> None:
     found = json.loads(benchtool("methods", "show", "sid-l", "--json").out)
-    assert found["parameters"] == 12_123_883 and found["parameters_mebi"] == 11.5622
+    assert found["parameters"] == 12_123_883 and found["enhancing_mebi"] == 11.5622
     assert found["options"] == {"width": "40"}
     assert found["departures"][0]["ours"].startswith("40")
 

@@ -125,6 +125,25 @@ def test_failures_are_counted_and_shown(tmp_path: Path) -> None:
     assert cell(report, "CLAHE, approximate", "me", "over", "psnr").measured_notes == []
 
 
+def test_infinite_values_are_told_from_missing_ones(tmp_path: Path) -> None:
+    rows = score_rows("me", 6)
+    rows[0] |= {"status": "n/a", "value": None, "reason": "needs a file"}
+    rows[1] |= {"value": np.inf}
+    rows[5] |= {"value": np.inf}
+    write_run(tmp_path / "clahe", rows=rows)
+    write_run(tmp_path / "sid", "sid", "sid", rows=[{**r, "value": np.inf} for r in score_rows("me", 6)])
+    report = table_1(tmp_path)
+    found = cell(report, "CLAHE, approximate", "me", "under", "psnr")
+    assert (found.measured.samples, found.measured.failures) == (12, 3)
+    assert [report.footnotes[n - 1] for n in found.measured_notes] == [
+        "1 of 12 images have no value (none failed; the first: needs a file) and are left out of the mean.",
+        "2 of 12 images are infinite (no difference to the target) and left out of the mean, which lowers it.",
+    ]
+    nothing = cell(report, "SID", "me", "all", "psnr")
+    assert (nothing.measured, nothing.absent) == (None, "n/a")
+    assert [report.footnotes[n - 1] for n in nothing.measured_notes] == ["No value: infinite: no difference to the target."]
+
+
 def test_what_cannot_be_measured_is_not_a_gap(tmp_path: Path) -> None:
     write_run(tmp_path / "clahe", rows=[{**r, "status": "n/a", "value": None, "reason": "needs a file"} for r in score_rows("me", 6)])
     report = table_1(tmp_path)

@@ -110,6 +110,18 @@ def test_a_click_sorts_another_reverses_a_third_restores(reader: Reader) -> None
     assert reader.column(name) == order and reader.column("method") == labels
 
 
+def test_where_less_is_better_the_first_click_sorts_from_the_least(reader: Reader) -> None:
+    reader.open("tables/niid-1.html")
+    (name,) = [
+        head.get_attribute("data-sort")
+        for head in reader.browser.find_elements("css selector", "th[data-first]")
+        if "LOE" in head.get_attribute("data-sort")
+    ]
+    reader.head(name).find_element("tag name", "button").click()
+    values = numbers(reader.column(name))
+    assert reader.head(name).get_attribute("aria-sort") == "ascending" and len(values) == 14 and values == sorted(values)
+
+
 def test_missing_values_are_last_in_either_order(reader: Reader) -> None:
     name = "Under, sample"
     for _ in range(2):

@@ -60,7 +60,9 @@ def interrupted(toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A run that stopped in the fourth step of its second stage."""
     with monkeypatch.context() as patched:
         nan_at(patched, "distil", 4)
-        stopped(toy("run"), "stage 'distil', step 4: the loss 'loss' is nan (samples train")
+        done = toy("run")
+    stopped(done, "stage 'distil', step 4: the loss 'loss' is nan (samples train")
+    assert "the last checkpoint stands" in done.err
     return tmp_path / "run"
 
 
@@ -71,6 +73,24 @@ def test_nan_at_a_step_leaves_what_was_saved(toy: Train, interrupted: Path, tmp_
     assert resumed.code == 0 and "stage 'distil', 2 of 2, from step 3" in resumed.err
     assert toy("whole").code == 0
     assert kept(interrupted) == kept(tmp_path / "whole") != {}
+
+
+def test_nan_before_anything_was_saved(toy: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        nan_at(patched, "train", 1)
+        done = toy("run")
+    stopped(done, "stage 'train', step 1: the loss 'loss' is nan")
+    assert "nothing was saved yet" in done.err and "checkpoint stands" not in done.err and not (tmp_path / "run/checkpoints").exists()
+
+
+@pytest.mark.parametrize("losses", ["stages.1.losses={mse: 1.0, teach: 0.5}", "stages.1.regularise={losses: {teach: 1.0}}"])
+def test_a_loss_that_needs_a_teacher_without_one(toy: Train, tmp_path: Path, losses: str) -> None:
+    """Found before anything is written."""
+    stopped(
+        toy("run", "-s", "stages.1.teacher=null", "-s", "stages.1.losses={mse: 1.0}", "-s", losses),
+        "stages.1: the loss 'teach' needs a network to learn from",
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_teacher_that_has_gone(toy: Train, interrupted: Path, tmp_path: Path) -> None:

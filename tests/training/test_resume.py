@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from benchtool.core import files
 from benchtool.core.errors import UserError
 from benchtool.core.manifest import Dataset
-from benchtool.core.recipe import Optimizer
+from benchtool.core.recipe_stage import Optimizer
 from benchtool.training.checkpoints import read_facts, save_tensors
 from benchtool.training.folder import add_provenance, held
 from benchtool.training.optimise import Moments, build_optimizer

@@ -14,7 +14,7 @@ from benchtool.core.spec import MethodSpec
 from benchtool.losses import l1, mse
 from benchtool.methods.base import Batch, Method, Stage
 
-SPEC = MethodSpec(title="Toy", citation="", players=("model", "critic"), parameters=0, tiling="exact")
+SPEC = MethodSpec(title="Toy", citation="", players=("model", "critic"), parameters=0, tiling="exact", taught=("teach",))
 
 
 LATEST: dict[str, Method] = {}

@@ -16,8 +16,9 @@ from benchtool.core.recipe import load_recipe
 from benchtool.datasets import niid_mix, task_mix
 from benchtool.papers.load import load, names
 from benchtool.papers.model import Panel, Row, Table
-from benchtool.report.frame import Entry, Evaluation, Summary, Trained
+from benchtool.report.frame import Evaluation
 from benchtool.report.rows import matches
+from benchtool.report.schema import Entry, Summary, Trained
 from benchtool.workflows.reproduce.graph import DERIVED, graph
 from benchtool.workflows.reproduce.node import Node, Places, total
 

@@ -31,7 +31,7 @@ with open(here / "ran", "a") as stream:
 for line in (here / "ends").read_text().splitlines():
     word, code = line.rsplit(" ", 1)
     if word in given:
-        time.sleep(60) if code == "sleep" else sys.exit(int(code))
+        time.sleep(600) if code == "sleep" else sys.exit(int(code))
 """
 
 
@@ -92,6 +92,16 @@ def test_the_command_says_what_failed_and_ends_with_1(benchtool: Callable, fake:
     assert not any("sid.me " in line for line in ran(fake)[1:])
 
 
+def test_who_would_take_over_stages_is_not_run_when_their_training_failed(benchtool: Callable, fake: Path) -> None:
+    make_dataset(fake / "data" / "sice", name="sice")
+    (fake / "ends").write_text("train sid-enc:sice 2\n")
+    done = benchtool("reproduce", "enc:3", "--data", fake / "data", "--runs", fake / "runs")
+    assert done.code == 1 and "train i-sid.sice: not run: it needs train sid-enc.sice\n" in done.err
+    assert "evaluate i-sid.sice on sice: not run: it needs train i-sid.sice\n" in done.err
+    did = [line.split()[1] for line in ran(fake) if line.startswith("train")]
+    assert did == ["drbn-enc-4:sice", "drbn-enc-4-seq:sice", "i-drbn-4:sice", "sid-enc:sice"]
+
+
 def test_what_is_blocked_ends_it_with_1_too(benchtool: Callable, fake: Path) -> None:
     done = benchtool("reproduce", "enc:3", "--data", fake / "data", "--runs", fake / "runs")
     assert done.code == 1 and [line.split()[0] for line in ran(fake)] == ["report"]
@@ -104,13 +114,13 @@ def test_ctrl_c_stops_at_once(fake: Path) -> None:
     code = f"from benchtool.workflows import steps; steps.BENCHTOOL = {steps.BENCHTOOL!r}; from benchtool.cli.main import run; run()"
     arguments = ["reproduce", "enc:1", "--data", str(fake / "data"), "--runs", str(fake / "runs")]
     child = subprocess.Popen([sys.executable, "-c", code, *arguments], start_new_session=True, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not any(line.startswith("evaluate clahe") for line in (ran(fake) if (fake / "ran").exists() else [])):
         assert time.monotonic() < deadline and child.poll() is None
         time.sleep(0.05)
     before = ran(fake)
     os.killpg(child.pid, signal.SIGINT)
-    _, err = child.communicate(timeout=30)
+    _, err = child.communicate(timeout=120)
     assert child.returncode == 130 and "run the same command again" in err
     assert ran(fake) == before
 

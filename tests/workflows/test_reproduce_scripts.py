@@ -138,6 +138,36 @@ def test_nothing_but_the_report_is_due(shell: Callable, tmp_path: Path) -> None:
     assert "--dependency" not in line and line.endswith("report")
 
 
+def sharing_graph(folder: Path) -> list[Node]:
+    """A dataset to be made; y and z take over what x has, w what y has; v has nothing to do with them."""
+    needs = {"x": [], "v": [], "y": ["x"], "z": ["x"], "w": ["y"]}
+    nodes = [Node("data a", ["data", "prepare", "a"])]
+    for name, others in needs.items():
+        trained = ["data a", *(f"train {other}" for other in others)]
+        run = folder / "runs" / name
+        nodes.append(Node(f"train {name}", ["train", name, "--out", name], trained, run=run, learned=True))
+        nodes.append(Node(f"evaluate {name}", ["evaluate", name], ["data a", f"train {name}"], run=run, learned=True))
+    return [*nodes, Node("report", ["report"])]
+
+
+def test_slurm_starts_what_takes_over_stages_after_those_that_have_them(shell: Callable, tmp_path: Path) -> None:
+    text = slurm_script(sharing_graph(tmp_path), "A table", Places(tmp_path / "data", tmp_path / "runs"))
+    done = shell(text)
+    assert done.returncode == 0, done.stderr
+    words = [line.split() for line in noted(tmp_path, "submitted")]
+    said = {job: {word.partition("=")[0]: word.partition("=")[2] for word in line} for job, line in enumerate(words, 1)}
+    after = {one["--array"]: one["--dependency"] for one in said.values() if "--array" in one}
+    assert after == {"0,1": "afterok:1", "2,3": "afterok:1,afterany:2_0", "4": "afterok:1,afterany:3_2"}
+    assert said[5]["--dependency"] == "afterany:2:3:4" and words[4][-1] == "report"
+    assert shell(text, "task", SLURM_ARRAY_TASK_ID="2").returncode == 0 and noted(tmp_path) == ["train y --out y", "evaluate y"]
+
+
+def test_the_shell_script_leaves_out_who_would_take_over_what_failed(shell: Callable, tmp_path: Path) -> None:
+    done = shell(shell_script(sharing_graph(tmp_path), "A table", Places(tmp_path / "data", tmp_path / "runs")), FAILS="train y*")
+    assert done.returncode == 1 and [line.split()[1] for line in noted(tmp_path) if line.startswith("train")] == ["x", "v", "y", "z"]
+    assert "not run, as it needs what failed: benchtool train w" in done.stderr
+
+
 def test_written_by_the_command(benchtool: Callable, shell: Callable, tmp_path: Path) -> None:
     make_dataset(tmp_path / "my data" / "me")
     files = tmp_path / "run.sh", tmp_path / "submit.sh"

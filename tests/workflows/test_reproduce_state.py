@@ -69,6 +69,8 @@ def checkpoint(run: Path, stage: str, step: int = 960, steps: int = 960, seconds
     place = run / "checkpoints" / stage
     place.mkdir(parents=True)
     (place / "best.safetensors").write_bytes(b"weights")
+    for name in ("last", "state"):
+        (place / f"{name}.safetensors").write_bytes(b"tensors")
     (place / "state.json").write_text(json.dumps({"step": step, "steps": steps, "finished": step == steps, "seconds": seconds}))
 
 
@@ -216,3 +218,11 @@ def test_a_network_without_a_recipe_takes_imported_weights(benchtool: Callable, 
     entry["weights_sha256"] = sha256_file(run / "checkpoints" / "imported" / "best.safetensors")
     (run / "summary.json").write_text(json.dumps(raw | {"evaluations": [entry]}))
     assert look(tmp_path, "msec")["evaluate zero-dce-imported on me"].state == "done"
+
+
+def test_data_that_a_recipe_cannot_choose_weights_by_blocks_its_training(tmp_path: Path) -> None:
+    make_dataset(tmp_path / "data" / "me", (4, 0, 1))
+    nodes = look(tmp_path)
+    for name in ("train sid.me", "train i-sid.me"):
+        assert nodes[name].state == "blocked" and "has no validation split" in nodes[name].why and "-s val=N" in nodes[name].why
+    assert nodes["evaluate clahe on me"].state == "due" and nodes["evaluate sid.me on me"].why == "waits for train sid.me"

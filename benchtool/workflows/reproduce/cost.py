@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 from benchtool.core import catalog
 from benchtool.core.errors import UserError
 from benchtool.core.files import read_json
 from benchtool.core.manifest import Dataset
-from benchtool.core.recipe import Recipe, StageRecipe
+from benchtool.core.recipe import Recipe
+from benchtool.core.recipe_stage import StageRecipe
 from benchtool.core.recipe_text import read_yaml
 from benchtool.datasets.pace import Pace
 
@@ -42,6 +45,22 @@ def steps(recipe: Recipe, dataset: Dataset | None, expected: int | None) -> list
                 raise
             found.append(None)  # nor is it known that there will be so few
     return found
+
+
+def left(recipe: Recipe, steps: Sequence[int | None], began: Mapping[str, Mapping[str, Any]], taken: Set[str] = frozenset()) -> int | None:
+    """Optimiser steps that are left to do; None where only the data can tell.
+
+    Args:
+        steps: of each stage, by `steps`.
+        began: stage -> its checkpoint's facts, of which `step` are done.
+        taken: stages that are taken over from another run.
+    """
+    found = [
+        count if count is None else count - began.get(stage.name, {}).get("step", 0)
+        for stage, count in zip(recipe.stages, steps)
+        if stage.name not in taken
+    ]
+    return None if None in found else sum(found)
 
 
 def _there(stage: StageRecipe, dataset: Dataset) -> int:

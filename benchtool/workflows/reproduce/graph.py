@@ -19,8 +19,10 @@ from benchtool.core.protocol import Protocol, read_protocol
 from benchtool.core.recipe import Recipe, load_recipe
 from benchtool.papers.load import Library
 from benchtool.papers.model import Panel, Row, Table
+from benchtool.training.splits import check_splits
 from benchtool.workflows.reproduce import cost, state
 from benchtool.workflows.reproduce.node import Cost, Node, Places
+from benchtool.workflows.reproduce.sharing import Training, ordered, share
 
 # datasets that are made of others' manifests in a moment, and of which
 DERIVED = {"me-v2": ("me",), "task-mix": ("lol", "fivek", "sice"), "niid-mix": ("lol", "sice", "deepupe")}
@@ -32,8 +34,11 @@ def graph(library: Library, table: Table, places: Places) -> list[Node]:
     for row in table.rows:
         for panels in _measured_together(table, row):
             building.row(row, panels)
-    _spread(building.nodes)
-    nodes = sorted(building.nodes.values(), key=lambda node: node.kind != "data")  # which need nothing but each other
+    barred = {node.run for node in building.nodes.values() if node.kind == "train" and node.state in ("stale", "blocked")}
+    share(building.trainings, places.runs, barred)
+    found = ordered(building.nodes)
+    _spread(found)
+    nodes = sorted(found.values(), key=lambda node: node.kind != "data")  # which need nothing but each other
     command = ["report", "--paper", library.paper.name, "--table", table.number, "--results", str(places.runs)]
     none = "" if nodes else "none of its figures is measured by `benchtool evaluate`"
     return [*nodes, Node("report", command, why=none)]
@@ -68,6 +73,7 @@ class _Building:
     def __init__(self, table: Table, places: Places) -> None:
         self.table, self.places = table, places
         self.nodes: dict[str, Node] = {}
+        self.trainings: list[Training] = []
         self.datasets: dict[str, Dataset | None] = {}
         self.paces = cost.Paces(places.runs)
         self.protocols = {name: read_protocol(name) for name in {table.protocol_of(panel) for panel in table.panels}}
@@ -121,15 +127,17 @@ class _Building:
         try:
             began = state.progress(run, recipe) if node.state != "stale" else {}
             steps = cost.steps(recipe, dataset, self._expected(source, "train"))
+            if dataset is not None and node.state == "due":
+                check_splits(recipe, dataset)
         except UserError as error:
             if node.state != "stale":
                 node.state, node.why = "blocked", str(error)
             return name
         node.stages = state.stages(recipe, steps, began)
         if node.state != "done":
-            left = None if None in steps else sum(steps) - sum(one["step"] for one in began.values())
             seconds, paced_by = self.paces.of(run, recipe.method) or (None, "")
-            node.cost = Cost(left, "steps", dataset is None, seconds, paced_by)
+            node.cost = Cost(cost.left(recipe, steps, began), "steps", dataset is None, seconds, paced_by)
+        self.trainings.append(Training(node, recipe, dataset, steps, began))
         return name
 
     def data(self, name: str) -> Dataset | None:

@@ -101,19 +101,26 @@ def _tasks(todo: Iterable[Node]) -> list[list[Node]]:
 
 
 def _submissions(tasks: Sequence[Sequence[Node]], datasets: Sequence[Node]) -> list[str]:
-    """The lines that submit: an array for each of what needs a GPU or not, and waits for datasets or not."""
+    """The lines that submit: an array for each of what needs a GPU or not, waits for datasets or not, and for which other tasks."""
     names = {node.name for node in datasets}
-    arrays: dict[tuple[bool, bool], list[int]] = {}
+    homes = {node.name: number for number, task in enumerate(tasks) for node in task}
+    arrays: dict[tuple[bool, bool, tuple[int, ...]], list[int]] = {}
     for number, task in enumerate(tasks):
-        waits = any(not names.isdisjoint(node.needs) for node in task)
-        arrays.setdefault((any(node.learned for node in task), waits), []).append(number)
+        needs = {name for node in task for name in node.needs}
+        before = tuple(sorted({homes[name] for name in needs & homes.keys()} - {number}))
+        arrays.setdefault((any(node.learned for node in task), not names.isdisjoint(needs), before), []).append(number)
+    jobs = {number: f"job{count}" for count, numbers in enumerate(arrays.values()) for number in numbers}
     lines = ['  data=$(submit "${SMALL[@]}" "$0" data) || exit 1'] if datasets else []
     lines.append("  jobs=")
-    for (learned, waits), numbers in arrays.items():
-        after = "--dependency=afterok:$data --kill-on-invalid-dep=yes " if waits else ""
-        array = ",".join(map(str, numbers))
-        lines.append(f'  job=$(submit "${{{"GPU" if learned else "CPU"}[@]}}" --array={array} {after}"$0" task) || exit 1')
-        lines.append('  jobs="$jobs:$job"')
+    for (learned, waits, before), numbers in arrays.items():
+        others = "".join(
+            f":${{{jobs[number]}}}_{number}" for number in before
+        )  # whose stages are taken over; which fails if there are none
+        after = ",".join([*(["afterok:$data"] if waits else []), *([f"afterany{others}"] if others else [])])
+        after = f"--dependency={after} --kill-on-invalid-dep=yes " if after else ""
+        job, array = jobs[numbers[0]], ",".join(map(str, numbers))
+        lines.append(f'  {job}=$(submit "${{{"GPU" if learned else "CPU"}[@]}}" --array={array} {after}"$0" task) || exit 1')
+        lines.append(f'  jobs="$jobs:${job}"')
     after = "--dependency=afterany$jobs " if arrays else "--dependency=afterany:$data " if datasets else ""
     lines.append(f'  job=$(submit "${{SMALL[@]}}" {after}"$0" report) || exit 1')
     lines.append('  echo "submitted; the report is job $job, in slurm-$job.out"')

@@ -15,8 +15,9 @@ from benchtool.core.manifest import Dataset
 from benchtool.core.protocol import read_protocol
 from benchtool.core.recipe import Recipe
 from benchtool.papers.model import Panel, Row
-from benchtool.report.frame import Entry, Evaluation, Summary
+from benchtool.report.frame import Evaluation
 from benchtool.report.rows import matches
+from benchtool.report.schema import Entry, Summary
 from benchtool.training import folder
 from benchtool.workflows.reproduce.node import Found, Stage
 
@@ -55,9 +56,10 @@ def trained(run: Path, recipe: Recipe, dataset: Dataset | None) -> Found:
 
 
 def progress(run: Path, recipe: Recipe) -> dict[str, Mapping[str, Any]]:
-    """Stage -> `step`, `steps` and `finished` of its checkpoint, for those that have one."""
-    files = {stage.name: run / "checkpoints" / stage.name / "state.json" for stage in recipe.stages}
-    return {name: read_json(path) for name, path in files.items() if path.is_file()}
+    """Stage -> `step`, `steps` and `finished` of its checkpoint, for those that have one (`state.json` alone is what a kill left)."""
+    places = {stage.name: run / "checkpoints" / stage.name for stage in recipe.stages}
+    whole = {name: place for name, place in places.items() if (place / "state.safetensors").is_file() and (place / "state.json").is_file()}
+    return {name: read_json(place / "state.json") for name, place in whole.items()}
 
 
 def stages(recipe: Recipe, steps: Sequence[int | None], began: Mapping[str, Mapping[str, Any]]) -> tuple[Stage, ...]:
