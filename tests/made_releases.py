@@ -74,8 +74,9 @@ def msec(key: str) -> str:
 
 PORT = {"skip": "concat", "border": "replicate"}
 RELEASES: dict[str, tuple[Callable[[str], str], dict]] = {
-    "zero-dce": (zero_dce, {"width": 8}), "zero-dce-plus": (zero_dce_plus, {"width": 8}), "retinexnet": (retinexnet, {"width": 8}), "sid": (sid, {"width": 8}),
-    "sid-enc": (sid, {"width": 8}), "drbn": (drbn, {"width": 8}), "drbn-enc": (drbn, {"width": 8}), "drbn-enc-4": (drbn, {"width": 8}),
+    "zero-dce": (zero_dce, {"width": 8}), "zero-dce-plus": (zero_dce_plus, {"width": 8}), "retinexnet": (retinexnet, {"width": 8}),
+    "sid": (sid, {"width": 8}), "sid-enc": (sid, {"width": 8}), "drbn": (drbn, {"width": 8}), "drbn-enc": (drbn, {"width": 8}),
+    "drbn-enc-4": (drbn, {"width": 8}),
     "msec-no-adv": (msec, {"widths": [4, 4, 4, 4], "long_side": 128}), "msec": (msec, {"widths": [4, 4, 4, 4], "long_side": 128}),
 }  # fmt: skip
 

@@ -96,7 +96,7 @@ def cache() -> Path:
 
 
 def places() -> list[Path]:
-    """The folders searched, in order: $BENCHTOOL_MODELS, the user's cache, pyiqa's cache, $BENCHTOOL_TEST_DATA/niqe, torch's checkpoints."""
+    """The folders searched, in order: $BENCHTOOL_MODELS, the user's cache, pyiqa's, $BENCHTOOL_TEST_DATA/niqe, torch's checkpoints."""
     found = [cache(), _torch_hub() / "pyiqa"]
     if models := os.environ.get("BENCHTOOL_MODELS"):
         found.insert(0, Path(models))

@@ -86,7 +86,7 @@ def layout(src: Path, options: Options) -> Layout:
 
 
 def _draw(names: Iterable[str], seed: str, val: int = 0, **split: int) -> dict[str, str]:
-    """Name -> the split or `val`, by the seed alone: as many as are wanted (all where 0), then as many to validate with as `Options` says."""
+    """Name -> the split or `val`, by the seed alone: as many as are wanted (all where 0), then those to validate with (see `Options`)."""
     order = sorted(names, key=lambda name: seed_of(seed, name))
     ((name, wanted),) = split.items()
     wanted = wanted or len(order)

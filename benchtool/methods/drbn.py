@@ -30,7 +30,7 @@ SPEC = MethodSpec(
         Departure(
             "first weights",
             paper="not given",
-            released="as the library draws them; SSIM alone cannot tell an image from its negative, and a draw of ours ended in -1 times it",
+            released="as the library draws them; SSIM alone cannot tell an image from its negative: a draw of ours ended in that",
             ours="released; `first_weights: grey`, which our other recipes set, begins each block around mid-grey",
         ),
         Departure("smaller targets", paper="not given", released="every second and every fourth pixel, not filtered", ours="released"),

@@ -1,4 +1,4 @@
-"""What a run changes of the recipe that benchtool ships under its name: a table's row is of the recipe as it is, whatever runs are called."""
+"""What a run changes of the recipe that benchtool ships under its name: a table's row is of the recipe as it is."""
 
 from __future__ import annotations
 

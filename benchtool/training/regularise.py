@@ -1,8 +1,8 @@
 """Parameter regularisation while a network is tuned on its worst exposure (ENC, CVPR 2022, Sec. 3.3, Eq. 9-11).
 
 The importance M_k of a parameter is the mean over batches of |dL/dtheta_k| at the weights tuning starts from, with all
-exposures, by the stage's own losses or by those that `regularise` names. Moving by delta costs its expansion to second order, which the released code and the
-paper read differently:
+exposures, by the stage's own losses or by those that `regularise` names. Moving by delta costs its expansion to second order,
+which the released code and the paper read differently:
 
     tensor    sum over tensors of S + S^2 / 2, S = sum_k M_k |delta_k|   (released code)
     diagonal  sum_k M_k |delta_k| + H_k delta_k^2 / 2                    (Eq. 11; H_k the mean of squared batch gradients)

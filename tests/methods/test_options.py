@@ -62,8 +62,10 @@ def test_what_an_option_takes_arrives_unchanged(option: str, values: Sequence[An
     [
         ("whole", True, "integer"), ("whole", 1.0, "integer"), ("whole", "1", "integer"), ("whole", None, "integer"),
         ("number", True, "number"), ("number", "abc", "number"), ("number", float("nan"), "finite number"),
-        ("truth", 1, "boolean"), ("truth", "yes", "boolean"), ("text", 3, "string"), ("choice", "c", "'a' or 'b'"), ("maybe", "x", "number"),
-        ("several", 3, "array"), ("several", [1, "x"], "number"), ("several", "abc", "array"), ("either", "x", "array or should be a valid number"),
+        ("truth", 1, "boolean"), ("truth", "yes", "boolean"), ("text", 3, "string"), ("choice", "c", "'a' or 'b'"),
+        ("maybe", "x", "number"),
+        ("several", 3, "array"), ("several", [1, "x"], "number"), ("several", "abc", "array"),
+        ("either", "x", "array or should be a valid number"),
         ("width", 0, "greater than 0"), ("width", -1, "greater than 0"), ("width", 2.5, "integer"),
     ],
 )  # fmt: skip

@@ -111,7 +111,8 @@ def test_what_is_asked_wrongly(tmp_path: Path, benchtool) -> None:
         (("sid", "-s", "wide=8"), "did you mean 'width'?"),
         (("zero-dce", "--out", tmp_path / "taken"), "exists already"), (("zero-dce", "--map", tmp_path / "map.yaml"), "not a map"),
         (("zero-dce", "--map", tmp_path / "none.yaml"), "no such map"), (("zero-dce", "--map", tmp_path / "taken"), "no such map"),
-        (("zero-dce", "--map", tmp_path / "w.pth"), "not readable (no text)"), (("zero-dce", "--map", MAPS / "sid.yaml"), "is a map for sid"),
+        (("zero-dce", "--map", tmp_path / "w.pth"), "not readable (no text)"),
+        (("zero-dce", "--map", MAPS / "sid.yaml"), "is a map for sid"),
         (("zero-dce", tmp_path / "w.pth"), "another file has too"), (("zero-dce", tmp_path / "x.pth"), "no such file"),
         (("zero-dce",), "is it of these options?"),
     ):  # fmt: skip
