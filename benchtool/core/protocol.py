@@ -6,8 +6,10 @@ tables may name such a protocol, `load_protocol` refuses it.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
+from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -125,8 +127,13 @@ def read_protocol(name: str) -> Protocol:
     if name not in protocol_names():
         raise unknown("protocol", name, protocol_names())
     path = FOLDER / f"{name}.yaml"
+    return _parse(path, path.read_text())
+
+
+@functools.cache  # a report asks for the protocol of each of its runs
+def _parse(path: Path, text: str) -> Protocol:
     try:
-        return Protocol.model_validate(yaml.safe_load(path.read_text()))
+        return Protocol.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     except ValidationError as error:

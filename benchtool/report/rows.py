@@ -42,7 +42,7 @@ class OwnRow(Row):
 def matches(row: Row, panel: Panel, protocol: str, evaluation: Evaluation) -> bool:
     """Whether an evaluation is one of this row, for this panel."""
     summary, entry = evaluation.summary, evaluation.entry
-    if (summary.method, summary.recipe, summary.options) != (row.method, row.recipe, _options(row)):
+    if (summary.method, summary.recipe) != (row.method, row.recipe) or summary.options != _options(row):
         return False
     if (entry.dataset, entry.split, entry.protocol) != (panel.dataset, panel.split, protocol):
         return False
