@@ -12,7 +12,8 @@ Schema 1, an object of:
 - a cell: `dataset`, `target`, `group`, `metric`, `variant` (what is measured: `ssim:gray-uniform7`, or null), `unit`,
   `higher_is_better`, `published` (string as printed, or null), `missing` (the paper has a number that is not known here), `delta` with
   `delta_low` and `delta_high` (or null), `notes`, and `measured`: null, or `mean`, `low` and `high` (95 % interval over scenes, or null),
-  `first_rank` and `last_rank` (the ranks it may have among the measured, or null), `images`, `failures`, `scenes`, `run`,
+  `first_rank` and `last_rank` (the ranks it may have among the measured, or null), `images`, `failures` (those that
+  the mean leaves out, infinite ones too), `scenes`, `run`,
   `metric_versions`, and of the weights `smoke`, `steps` (null where nothing was trained) and `checkpoint`. `absent` is "n/a" where nothing
   could be measured, else null. `runtime`: null, or `seconds`, `size` (width, height), `device`, `threads`.
 - `footnotes`: texts; `notes` hold their numbers, from 1. `remarks`: of the table. `warnings`, `sources`, `unreadable`: texts.

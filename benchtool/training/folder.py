@@ -18,6 +18,7 @@ from benchtool.core.recipe import Recipe
 from benchtool.core.recipe_text import read_yaml, write_yaml
 
 RECIPE = "recipe.resolved.yaml"
+WEIGHTS = ("last.safetensors", "best.safetensors")  # of each finished stage
 OWN = ("log.csv", "tensorboard", "provenance.json", "summary.json", "predictions", "scores.parquet")  # less recipe and checkpoints
 
 

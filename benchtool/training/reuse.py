@@ -22,8 +22,8 @@ from benchtool.core.recipe_stage import StageRecipe
 from benchtool.training import folder
 from benchtool.training.checkpoints import STATE, read_facts, read_tensors, save_tensors, stage_folder
 from benchtool.training.context import Run
+from benchtool.training.folder import WEIGHTS
 
-WEIGHTS = ("last.safetensors", "best.safetensors")
 Row = dict[str, Any]
 
 

@@ -117,13 +117,8 @@ class Crash(BaseException):
     """Stands for a kill: nothing catches it."""
 
 
-def test_a_kill_at_any_write_leaves_something_to_continue(
-    trained: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Crashing before the n-th rename, for every n, and going on each time: always the same end."""
-    tune = {"name": "b", "start": "train.best", "steps": 1, "epochs": None, "regularise": {}}
-    stages, settings = [HARD | {"steps": 2, "epochs": None, "batch": 2}, tune], {"save_every": 0}
-    whole = trained("whole", stages, settings)
+def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """A function that has the n-th rename from then on crash."""
     real, left = os.replace, 0
 
     def replace(source: str, target: str) -> None:
@@ -133,9 +128,25 @@ def test_a_kill_at_any_write_leaves_something_to_continue(
             raise Crash
         real(source, target)
 
+    def crash_at(number: int) -> None:
+        nonlocal left
+        left = number
+
     monkeypatch.setattr(files.os, "replace", replace)
+    return crash_at
+
+
+def test_a_kill_at_any_write_leaves_something_to_continue(
+    trained: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Crashing before the n-th rename, for every n, and going on each time: always the same end."""
+    tune = {"name": "b", "start": "train.best", "steps": 1, "epochs": None, "regularise": {}}
+    stages, settings = [HARD | {"steps": 2, "epochs": None, "batch": 2}, tune], {"save_every": 0}
+    whole = trained("whole", stages, settings)
+    crash_at = crashing(monkeypatch)
     for number in range(1, 100):
-        name, left = f"crash{number}", number
+        name = f"crash{number}"
+        crash_at(number)
         try:
             trained(name, stages, settings)
             break

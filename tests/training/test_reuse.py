@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from made_training import TOY, make_dataset, toy_recipe
-from test_resume import HARD, Crash, same_bytes
+from test_resume import HARD, Crash, crashing, same_bytes
 
-from benchtool.core import catalog, files
+from benchtool.core import catalog
 from benchtool.core.errors import UserError
 from benchtool.core.files import read_json, write_json
 from benchtool.core.manifest import Dataset
@@ -87,18 +87,10 @@ def test_a_kill_at_any_write_leaves_something_to_continue(trained: Trained, monk
     stages = [FIRST | {"ema": 0.9}, DISTIL]
     other, whole = trained("other", [*stages, OTHER]), trained("whole", stages)
     settings = {"reuse": other}
-    real, left = os.replace, 0
-
-    def replace(source: str, target: str) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Crash
-        real(source, target)
-
-    monkeypatch.setattr(files.os, "replace", replace)
+    crash_at = crashing(monkeypatch)
     for number in range(1, 100):
-        name, left = f"crash{number}", number
+        name = f"crash{number}"
+        crash_at(number)
         try:
             trained(name, stages, settings)
             break

@@ -19,8 +19,6 @@ from benchtool.training import folder
 from benchtool.workflows.reproduce import cost, state
 from benchtool.workflows.reproduce.node import Node
 
-WEIGHTS = ("last.safetensors", "best.safetensors")
-
 
 @dataclass(frozen=True)
 class Training:
@@ -112,7 +110,9 @@ def _there(runs: Path) -> Iterator[tuple[str, Provider]]:
             began = state.progress(run, recipe)
         except (UserError, UnicodeDecodeError):
             continue  # the run's own node says that it is damaged
-        whole = {name: facts for name, facts in began.items() if all((run / "checkpoints" / name / one).is_file() for one in WEIGHTS)}
+        whole = {
+            name: facts for name, facts in began.items() if all((run / "checkpoints" / name / one).is_file() for one in folder.WEIGHTS)
+        }
         count = _finished(recipe, whole)
         if count and first.get("processes") == 1:
             yield first["fingerprint"], Provider(run, recipe, count)
